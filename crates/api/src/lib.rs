@@ -1,0 +1,1 @@
+//! The gRPC edge: authenticate, convert, call intake and map errors.

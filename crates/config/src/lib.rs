@@ -1,0 +1,1 @@
+//! The settings of Otter: one file, every problem reported at once.

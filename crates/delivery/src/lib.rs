@@ -1,0 +1,1 @@
+//! The thin shell that claims, asks decision, acts and commits.

@@ -1,0 +1,1 @@
+//! Outcomes merged across processes: rates, breaker state and learned waits.

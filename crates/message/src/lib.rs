@@ -1,0 +1,1 @@
+//! What a person receives: templates, locales, SMS parts, autofill lines and spoken digits.

@@ -1,0 +1,1 @@
+//! The conformance suite that every provider passes, and a scripted vendor server.

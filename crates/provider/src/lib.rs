@@ -1,0 +1,1 @@
+//! What a provider is: the trait, its capabilities, receipt decoding and registration.

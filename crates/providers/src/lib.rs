@@ -1,0 +1,1 @@
+//! The catalogue of providers that this build can speak to.

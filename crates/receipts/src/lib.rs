@@ -1,0 +1,1 @@
+//! Provider callbacks over HTTP: verify, decode and hand to delivery.

@@ -1,0 +1,1 @@
+//! Clock, dice, reconnect delays and the order of start and stop.

@@ -1,0 +1,1 @@
+//! The store engine on one directory, without a server.

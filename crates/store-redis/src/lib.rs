@@ -1,0 +1,1 @@
+//! The store engine on Redis or Valkey.

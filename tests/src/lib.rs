@@ -1,0 +1,1 @@
+//! Suites that cross parts: end to end, failover, golden files and architecture.
