@@ -39,7 +39,7 @@ pub use id::{
 };
 pub use limit::{LimitKind, LimitRule};
 pub use locale::{InvalidLocale, Locale};
-pub use moment::Moment;
+pub use moment::{Clock, Moment};
 pub use phone::{InvalidNumber, LineType, PhoneNumber};
 pub use plan::{Candidate, ChoiceReason, Considered, Exclusion, Plan};
 pub use policy::{

@@ -56,3 +56,10 @@ impl fmt::Debug for Moment {
         write!(f, "{}ms", self.0)
     }
 }
+
+/// Tells the time of the store. Given to whoever needs "now" inside an action that takes long; choices get a
+/// [`Moment`] instead.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The present moment.
+    fn now(&self) -> Moment;
+}

@@ -1,1 +1,17 @@
-//! What a provider is: the trait, its capabilities, receipt decoding and registration.
+//! What a provider is.
+//!
+//! A vendor crate implements [`Sender`] and, where the vendor can, [`Revoker`] and [`ReceiptDecoder`], and registers
+//! itself with one [`Registration`]. An ability that a vendor lacks is `None`, never a method that pretends. Nothing
+//! here talks to a network or knows a vendor; `provider-http` runs the codec of those that speak HTTP.
+
+mod callback;
+mod capability;
+mod fields;
+mod registration;
+mod send;
+
+pub use callback::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
+pub use capability::{Capabilities, ChannelAbility};
+pub use fields::Fields;
+pub use registration::{Configure, Problem, Provider, Registration};
+pub use send::{Dispatch, Recall, RecallOutcome, Revoker, Sender};

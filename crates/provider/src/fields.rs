@@ -1,0 +1,232 @@
+//! Reading a table of settings so that every problem is found at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use otter_domain::{Channel, Country, Secret};
+use toml::{Table, Value};
+use url::Url;
+
+use crate::Problem;
+
+/// Reads the settings of one account key by key, remembers what is wrong, and at the end names every problem and every
+/// key that nobody asked for.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    table: &'a Table,
+    asked: BTreeSet<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Fields<'a> {
+    /// Starts reading.
+    pub fn new(table: &'a Table) -> Self {
+        Self { table, asked: BTreeSet::new(), problems: Vec::new() }
+    }
+
+    /// A text that may be left out.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        match self.value(key)? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            _ => self.wrong(key, "must be a text that is not empty"),
+        }
+    }
+
+    /// A text that must be there; empty after a problem.
+    pub fn required_text(&mut self, key: &'static str) -> String {
+        self.require(key, "a text");
+        self.text(key).unwrap_or_default()
+    }
+
+    /// A secret that may be left out.
+    pub fn secret(&mut self, key: &'static str) -> Option<Secret> {
+        self.text(key).map(Secret::new)
+    }
+
+    /// A secret that must be there; empty after a problem.
+    pub fn required_secret(&mut self, key: &'static str) -> Secret {
+        self.require(key, "a secret, best as { env = \"NAME\" } or { file = \"PATH\" }");
+        self.secret(key).unwrap_or_else(|| Secret::new(""))
+    }
+
+    /// An `http` or `https` address with a host and without query and fragment; for the vendor's base URL.
+    pub fn base_url(&mut self, key: &'static str, default: &str) -> Url {
+        let fallback = Url::parse(default).expect("a vendor's default address is a URL");
+        let Some(text) = self.text(key) else { return fallback };
+        let parsed = Url::parse(&text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        match parsed {
+            Some(url) => url,
+            None => {
+                self.problem(key, "must be an http or https address without query");
+                fallback
+            }
+        }
+    }
+
+    /// A whole number within bounds.
+    pub fn number(&mut self, key: &'static str, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        let Value::Integer(number) = self.value(key)? else {
+            return self.wrong(key, &format!("must be a number from {} to {}", bounds.start(), bounds.end()));
+        };
+        match u32::try_from(*number).ok().filter(|number| bounds.contains(number)) {
+            Some(number) => Some(number),
+            None => self.wrong(key, &format!("must be a number from {} to {}", bounds.start(), bounds.end())),
+        }
+    }
+
+    /// A span such as `"10s"`, `"500ms"` or `"2m"`, within bounds.
+    pub fn span(&mut self, key: &'static str, bounds: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
+        let expected = format!("must be a span such as \"10s\" from {:?} to {:?}", bounds.start(), bounds.end());
+        let parsed = match self.value(key)? {
+            Value::String(text) => parse_span(text).filter(|span| bounds.contains(span)),
+            _ => None,
+        };
+        match parsed {
+            Some(span) => Some(span),
+            None => self.wrong(key, &expected),
+        }
+    }
+
+    /// A switch.
+    pub fn switch(&mut self, key: &'static str, default: bool) -> bool {
+        match self.value(key) {
+            None => default,
+            Some(Value::Boolean(on)) => *on,
+            Some(_) => {
+                self.problem(key, "must be true or false");
+                default
+            }
+        }
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let Value::Array(values) = self.value(key)? else {
+            return self.wrong(key, "must be a list of texts");
+        };
+        let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+        match texts {
+            Some(texts) => Some(texts),
+            None => self.wrong(key, "must be a list of texts"),
+        }
+    }
+
+    /// A table that the caller reads itself.
+    pub fn table(&mut self, key: &'static str) -> Option<&'a Table> {
+        match self.value(key)? {
+            Value::Table(table) => Some(table),
+            _ => self.wrong(key, "must be a table"),
+        }
+    }
+
+    /// The channels to be used, out of those the vendor has; all of them unless said otherwise.
+    pub fn channels(&mut self, offered: &[Channel]) -> Vec<Channel> {
+        let Some(words) = self.texts("channels") else { return offered.to_vec() };
+        let known: Vec<_> = words.iter().map(|word| Channel::parse(word).filter(|c| offered.contains(c))).collect();
+        if known.is_empty() || known.iter().any(Option::is_none) {
+            let offered: Vec<_> = offered.iter().map(|channel| channel.as_str()).collect();
+            self.problem("channels", &format!("must be a list of at least one of: {}", offered.join(", ")));
+        }
+        known.into_iter().flatten().collect()
+    }
+
+    /// The countries that the account may be used for; `None` is all.
+    pub fn countries(&mut self) -> Option<Vec<Country>> {
+        let words = self.texts("countries")?;
+        let countries: Vec<_> = words.iter().filter_map(|word| Country::parse(word).ok()).collect();
+        if countries.is_empty() || countries.len() != words.len() {
+            self.problem("countries", "must be a list of at least one two-letter country code such as \"DE\"");
+        }
+        Some(countries)
+    }
+
+    /// Remembers that a setting is wrong.
+    pub fn problem(&mut self, path: impl Into<String>, message: &str) {
+        self.problems.push(Problem::new(path, message));
+    }
+
+    /// Ends reading: every problem, and every key that was never asked for.
+    pub fn finish(mut self) -> Result<(), Vec<Problem>> {
+        let known: Vec<_> = self.asked.iter().copied().filter(|key| *key != "kind").collect();
+        for key in self.table.keys().filter(|key| !self.asked.contains(key.as_str()) && *key != "kind") {
+            let message = format!("is not a setting of this kind; known are: {}", known.join(", "));
+            self.problems.push(Problem::new(key, message));
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.asked.insert(key);
+        self.table.get(key)
+    }
+
+    fn require(&mut self, key: &'static str, what: &str) {
+        if self.value(key).is_none() {
+            self.problem(key, &format!("is missing; must be {what}"));
+        }
+    }
+
+    fn wrong<T>(&mut self, key: &'static str, message: &str) -> Option<T> {
+        self.problem(key, message);
+        None
+    }
+}
+
+fn parse_span(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let count: u64 = text[..unit_at].parse().ok()?;
+    match &text[unit_at..] {
+        "ms" => Some(Duration::from_millis(count)),
+        "s" => Some(Duration::from_secs(count)),
+        "m" => count.checked_mul(60).map(Duration::from_secs),
+        "h" => count.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_path() {
+        let table = table("rate = 0\nchannels = [\"fax\"]\ntypo = 1\nbase_url = \"ftp://x\"");
+        let mut fields = Fields::new(&table);
+        fields.required_text("account");
+        fields.number("rate", 1..=100);
+        fields.channels(&[Channel::Sms]);
+        fields.base_url("base_url", "https://example.com");
+        let paths: Vec<_> = fields.finish().unwrap_err().into_iter().map(|problem| problem.path).collect();
+        assert_eq!(paths, ["account", "rate", "channels", "base_url", "typo"]);
+    }
+
+    #[test]
+    fn a_secret_is_read_and_never_shown() {
+        let table = table("token = \"sesame\"");
+        let mut fields = Fields::new(&table);
+        let secret = fields.required_secret("token");
+        assert_eq!(secret.reveal(), "sesame");
+        assert!(!format!("{secret:?}").contains("sesame"));
+        fields.finish().unwrap();
+    }
+
+    #[test]
+    fn spans_have_a_unit() {
+        assert_eq!(parse_span("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_span("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_span("10"), None);
+        assert_eq!(parse_span("s"), None);
+        assert_eq!(parse_span("99999999999999999999s"), None);
+    }
+}
