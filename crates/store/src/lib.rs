@@ -1,1 +1,13 @@
-//! What durable state is: traits, versioned records, sealing and the in-memory reference.
+//! What durable state is.
+//!
+//! One trait, [`Store`], that every engine implements and `store-testkit` examines; the records that engines keep and
+//! their sealing. Engines move bytes, compare versions and carry out what was decided; policy stays in `decision`,
+//! whose executable specifications of *check* and *receipt merge* the in-memory reference runs directly.
+
+mod store;
+
+pub use store::{
+    Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell, Grant,
+    LaneDepth, Lease, MergeVerdict, Nonce, Position, ReceiptMerge, ReceiptTarget, RequestKey, Retention, Stamped,
+    Store, Wake, WakeReason,
+};

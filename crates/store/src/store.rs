@@ -1,0 +1,392 @@
+//! The trait that engines implement, and the values that go in and out of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_domain::{
+    AttemptNumber, CheckSubmission, CheckVerdict, Effect, ErrorClass, FailureClass, Happening, JobKind, LimitRule,
+    Measure, MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus, RequestId, Segment,
+    Verification, VerificationId, Version, WorkerId,
+};
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+/// Durable state, divided into partitions.
+///
+/// Everything about one recipient is in one partition, and one call changes one partition in one atomic step per item:
+/// a batch is transport, not a transaction, and each item has its own verdict. Every answer carries the store's clock.
+/// An error means that nothing is known about any item of the batch; a commit may then be repeated with the same
+/// [`Nonce`], all other calls may be repeated as they are.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// How many partitions there are; fixed for the life of the installation.
+    fn partitions(&self) -> PartitionCount;
+
+    /// Wakes whoever waits for work or news. Messages can be lost: poll as well, at least every 250 ms.
+    fn wakes(&self) -> broadcast::Receiver<Wake>;
+
+    /// Reads the clock and proves that the store answers.
+    async fn now(&self) -> Result<Moment, Error>;
+
+    /// Creates or changes verifications, each with its jobs, timer, events, evidence, limits and request id.
+    async fn commit(&self, home: Partition, items: Vec<Commit>) -> Result<Stamped<Vec<CommitVerdict>>, Error>;
+
+    /// Takes up to `claim.max` jobs off a lane, oldest first, and begins them: a send job's attempt becomes claimed
+    /// under a lease in the same step. Stale pointers (not the record's current attempt, not queued, ended, past
+    /// `send_before`) are dropped on the way. Revoke jobs need no lease; they are repeated by the record's timer until
+    /// settled.
+    async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error>;
+
+    /// Extends leases that are still held; says for each whether it was.
+    async fn renew(&self, home: Partition, leases: Vec<Lease>, lease: Duration) -> Result<Stamped<Vec<bool>>, Error>;
+
+    /// Judges submitted codes: one atomic step each (SEC-09), by the rules of `decision::check`.
+    async fn check(
+        &self,
+        home: Partition,
+        items: Vec<CheckSubmission>,
+    ) -> Result<Stamped<Vec<CheckAnswer>>, Error>;
+
+    /// Merges receipts, by the rules of `decision::receipt`.
+    async fn merge(&self, home: Partition, items: Vec<ReceiptMerge>) -> Result<Stamped<Vec<MergeVerdict>>, Error>;
+
+    /// Returns up to `max` verifications whose instant has come, earliest first, and hides each for 5 s so that two
+    /// schedulers do not work on the same one. A commit sets the next instant.
+    async fn due(&self, home: Partition, max: usize) -> Result<Stamped<Vec<Verification>>, Error>;
+
+    /// Reads verifications; `None` for those that do not exist (any more).
+    async fn load(
+        &self,
+        home: Partition,
+        ids: Vec<VerificationId>,
+    ) -> Result<Stamped<Vec<Option<Verification>>>, Error>;
+
+    /// Reads up to `max` events after a position, oldest first; from now on for `None`. Events are kept for
+    /// [`Retention::events`].
+    async fn events(&self, home: Partition, after: Option<Position>, max: usize) -> Result<Stamped<Events>, Error>;
+
+    /// Reads all evidence cells that changed at or after a moment, each with its present counts.
+    async fn evidence(&self, home: Partition, since: Moment) -> Result<Stamped<Vec<EvidenceCell>>, Error>;
+
+    /// Reads how much waits on lanes.
+    async fn lanes(&self, home: Partition, lanes: Vec<ProviderName>) -> Result<Stamped<Vec<LaneDepth>>, Error>;
+
+    /// Takes up to `want` tokens from a shared bucket that refills at `rate` a second up to `burst`. The key names the
+    /// bucket's home; it holds no number.
+    async fn take(&self, key: &str, rate: f64, burst: u32, want: u32) -> Result<Stamped<Grant>, Error>;
+
+    /// Puts an entry on a board that every process reads; replaces one of the same key. Without a life it stays.
+    async fn post(&self, board: Board, key: &str, value: Vec<u8>, life: Option<Duration>) -> Result<(), Error>;
+
+    /// Reads a board's entries.
+    async fn read(&self, board: Board) -> Result<Stamped<Vec<BoardEntry>>, Error>;
+}
+
+/// An answer with the store's clock at the time of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamped<T> {
+    /// The store's clock.
+    pub now: Moment,
+    /// The answer.
+    pub value: T,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// A verification after its end.
+    pub ended: Duration,
+    /// An event.
+    pub events: Duration,
+    /// A request id.
+    pub requests: Duration,
+    /// Evidence, after its bucket began.
+    pub evidence: Duration,
+    /// A counter of failed checks, after the last failure (SEC-05).
+    pub failed_checks: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let hours = |count: u64| Duration::from_secs(count * 3600);
+        Self {
+            ended: hours(24),
+            events: hours(1),
+            requests: hours(24),
+            evidence: hours(26),
+            failed_checks: hours(90 * 24),
+        }
+    }
+}
+
+/// Names one try to commit: a repeat with the same nonce after a lost answer is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Nonce(pub u64);
+
+/// One change of one verification with everything that follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The version that the change was decided on; `None` creates.
+    pub expected: Option<Version>,
+    /// The verification as it is to be; its version is the one after `expected`, or 1.
+    pub next: Verification,
+    /// What follows from it.
+    pub effects: Vec<Effect>,
+    /// The next instant at which somebody must look; `None` removes the timer.
+    pub due: Option<Moment>,
+    /// Names this try.
+    pub nonce: Nonce,
+    /// The caller's name for the call that caused it.
+    pub request: Option<RequestKey>,
+    /// Limits on sends to this recipient by this tenant; the commit counts as one send if any are given.
+    pub limits: Vec<LimitRule>,
+    /// Ids that we give to the vendor for which receipts must be found: provider, message and attempt.
+    pub message_ids: Vec<(ProviderName, MessageId, AttemptNumber)>,
+}
+
+/// A caller's name for a call, scoped to (tenant, recipient).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The name.
+    pub id: RequestId,
+    /// A keyed hash of what was asked, so that another question under the same name is noticed.
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitVerdict {
+    /// It is durable.
+    Done,
+    /// Somebody else changed the verification first, or it exists already or no longer; nothing was done. Load and
+    /// decide again.
+    Conflict,
+    /// The same request was answered before, by this verification; nothing was done.
+    Repeated(VerificationId),
+    /// The request's name was used with another question; nothing was done.
+    RequestReused,
+    /// A limit of this recipient is reached; nothing was done.
+    Limited {
+        /// Which of the commit's limits, from 0.
+        rule: usize,
+        /// When one more would be allowed.
+        retry_after: Duration,
+    },
+}
+
+/// A wish for work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose lane.
+    pub lane: ProviderName,
+    /// Who asks.
+    pub worker: WorkerId,
+    /// How long the lease is.
+    pub lease: Duration,
+    /// At most this many jobs.
+    pub max: usize,
+}
+
+/// A job that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The verification as it is now.
+    pub verification: Verification,
+    /// Which attempt.
+    pub attempt: AttemptNumber,
+    /// What to do.
+    pub job: JobKind,
+}
+
+/// A claim that is still held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Which verification.
+    pub id: VerificationId,
+    /// Which attempt.
+    pub attempt: AttemptNumber,
+    /// Who holds it.
+    pub worker: WorkerId,
+}
+
+/// What a check learned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckAnswer {
+    /// The verdict.
+    pub verdict: CheckVerdict,
+    /// The verification as it is now, when the caller may know it; without its private part.
+    pub verification: Option<Verification>,
+}
+
+/// A report to be merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptMerge {
+    /// Which message.
+    pub target: ReceiptTarget,
+    /// Who reports; another provider's attempt is unknown to it.
+    pub provider: ProviderName,
+    /// What it says.
+    pub status: ReceiptStatus,
+    /// For negative reports: what to do next and what happened.
+    pub because: Option<(FailureClass, ErrorClass)>,
+}
+
+/// How a report finds its attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiptTarget {
+    /// By a token that named it.
+    Attempt(VerificationId, AttemptNumber),
+    /// By the id that we gave the message.
+    Message(MessageId),
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MergeVerdict {
+    /// No attempt that was handed to this provider is known by that name.
+    Unknown,
+    /// Nothing new.
+    Stale,
+    /// It says more than was known. Evidence and event are booked; the verification as it is now.
+    Advanced {
+        /// The verification, with the receipt in it.
+        verification: Box<Verification>,
+        /// Which attempt.
+        attempt: AttemptNumber,
+    },
+}
+
+/// A place in a partition's events, in the engine's own words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub String);
+
+/// What was read of a partition's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Events {
+    /// These came after the position; `next` is where to go on, also when there were none.
+    Read {
+        /// The events with their positions, oldest first.
+        events: Vec<(Position, Happening)>,
+        /// Where to go on.
+        next: Position,
+    },
+    /// Events after the position have been forgotten.
+    TooOld,
+}
+
+/// Outcomes of one segment in one bucket of 10 s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceCell {
+    /// When the bucket begins: a whole multiple of 10 s.
+    pub bucket: Moment,
+    /// Where the outcomes belong.
+    pub segment: Segment,
+    /// How many of each.
+    pub counts: BTreeMap<Measure, u64>,
+}
+
+impl EvidenceCell {
+    /// The length of a bucket.
+    pub const BUCKET: Duration = Duration::from_secs(10);
+
+    /// The bucket that a moment belongs to.
+    pub fn bucket_of(moment: Moment) -> Moment {
+        let length = Self::BUCKET.as_millis() as u64;
+        Moment::from_millis(moment.as_millis() / length * length)
+    }
+}
+
+/// How much waits on a lane of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneDepth {
+    /// Pointers that nobody has claimed, stale ones included.
+    pub ready: u64,
+    /// When the oldest of them was put there.
+    pub oldest: Option<Moment>,
+}
+
+/// What a shared bucket gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// How many tokens.
+    pub granted: u32,
+    /// When there will be one more, if fewer than wanted were given.
+    pub retry_after: Duration,
+}
+
+/// A set of small entries that every process reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Board {
+    /// What operators ordered for providers.
+    Directives,
+    /// Breakers that are not closed.
+    Breakers,
+    /// The facts that an installation must agree on, such as the number of partitions.
+    Installation,
+}
+
+impl Board {
+    /// The word used in keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directives => "directives",
+            Self::Breakers => "breakers",
+            Self::Installation => "installation",
+        }
+    }
+}
+
+/// One entry of a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardEntry {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// News for whoever waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    /// Where.
+    pub home: Partition,
+    /// What.
+    pub reason: WakeReason,
+}
+
+/// What there is to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WakeReason {
+    /// A lane has jobs.
+    Lane(ProviderName),
+    /// There are new events.
+    Events,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The store does not answer, or not in time. What was asked may have been done.
+    #[error("the store is unavailable while {doing}")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// A record cannot be read: it was written by a later version, or it is damaged, or its key is missing.
+    #[error("a record of the store cannot be read: {why}")]
+    Unreadable {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store is not one that this process can work with.
+    #[error("the store cannot be used: {why}")]
+    Unsuitable {
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}
