@@ -1,1 +1,13 @@
-//! The choices of Otter, pure: lifecycle, plan, retry, breaker, rates, ranking, admission and code digests.
+//! The choices of Otter, pure.
+//!
+//! Every function here goes from facts to a value: what a check or a receipt changes, who is tried in which order,
+//! when to try again, when to leave a provider alone, what share of codes arrives. Nothing here has a clock, dice, a
+//! network or a store: `now`, seeds, keys and random numbers are arguments, so every decision can be replayed.
+
+pub mod challenge;
+pub mod check;
+pub mod receipt;
+
+#[cfg(test)]
+mod fixture;
+mod keyed;

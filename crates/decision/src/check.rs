@@ -1,0 +1,281 @@
+//! The check of a code: the executable specification of the one atomic step that every store takes (SEC-09).
+//!
+//! A store loads the verification, the winner's `request_id` and the counters of failed checks, and writes back what
+//! [`judge`] changed, all in one step that nothing can come between. Engines whose step is a script repeat these rules
+//! in the script; the suite of the stores runs both.
+
+use std::time::Duration;
+
+use otter_domain::{
+    AttemptNumber, ChannelClass, CheckSubmission, CheckVerdict, CodeSlot, Ending, FailedChecks,
+    HappeningKind, Measure, Moment, Observation, Phase, RequestId, Revocation, Segment, State, Verification,
+    latency_bin,
+};
+use subtle::{Choice, ConstantTimeEq};
+
+/// From this many failed checks in a row on, the next verification's checks have to wait (SEC-05).
+pub const FAILURES_BEFORE_WAIT: u16 = 5;
+
+/// At this many failed checks in a row the channel class is locked until an operator resets it (SEC-05).
+pub const FAILURES_BEFORE_LOCK: u16 = 100;
+
+/// The first wait; each further failure doubles it.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// What a check learnt and what else its commit carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The answer.
+    pub verdict: CheckVerdict,
+    /// The outcome to be counted: the credited attempt was verified.
+    pub observation: Option<Observation>,
+    /// What is to be told, in order.
+    pub happening: Vec<HappeningKind>,
+    /// The name under which this success can be asked for again; set only by the check that won.
+    pub winner: Option<RequestId>,
+}
+
+impl Judgement {
+    /// An answer that changes nothing.
+    fn only(verdict: CheckVerdict) -> Self {
+        Self { verdict, observation: None, happening: Vec::new(), winner: None }
+    }
+
+    /// Whether the check was counted, so that verification and counters have changed and must be written.
+    pub fn is_counted(&self) -> bool {
+        match self.verdict {
+            CheckVerdict::Verified { repeated, .. } => !repeated,
+            CheckVerdict::Wrong { .. } => true,
+            CheckVerdict::Ended(_) | CheckVerdict::Waiting { .. } | CheckVerdict::Unknown => false,
+        }
+    }
+}
+
+/// Judges one submission and changes the verification and its counters accordingly.
+///
+/// `failed` holds the counters of this verification's tenant, recipient and subject, at most one per class; a counter
+/// that is gone from it afterwards is deleted, a new one is kept for 90 days after its last failure. `winner` is the
+/// `request_id` of the check that succeeded, if one did.
+///
+/// Refusals come in this order and count nothing: another tenant's, ended or expired (SEC-02), exhausted (SEC-04),
+/// waiting (SEC-05). Whatever passes them is counted before it is compared (SEC-09).
+pub fn judge(
+    verification: &mut Verification,
+    failed: &mut Vec<FailedChecks>,
+    winner: Option<&RequestId>,
+    submission: &CheckSubmission,
+    now: Moment,
+) -> Judgement {
+    let classes = live_classes(verification, now);
+    if let Some(verdict) = refusal(verification, failed, &classes, winner, submission, now) {
+        return Judgement::only(verdict);
+    }
+    verification.version = verification.version.next();
+    verification.checks = verification.checks.saturating_add(1);
+    match matching_slot(verification, submission, now).cloned() {
+        Some(slot) => {
+            failed.retain(|counter| !classes.contains(&counter.class));
+            let winner = submission.request_id.clone();
+            Judgement { winner, ..succeed(verification, &slot, now) }
+        }
+        None => {
+            for class in classes {
+                count_failure(failed, verification, class, now);
+            }
+            fail(verification, now)
+        }
+    }
+}
+
+/// The answer to a check that is not even counted.
+fn refusal(
+    verification: &Verification,
+    failed: &[FailedChecks],
+    classes: &[ChannelClass],
+    winner: Option<&RequestId>,
+    submission: &CheckSubmission,
+    now: Moment,
+) -> Option<CheckVerdict> {
+    if verification.tenant != submission.tenant || verification.id != submission.id {
+        return Some(CheckVerdict::Unknown);
+    }
+    match verification.state_at(now) {
+        State::Ended { how: Ending::Verified { by }, .. } if is_winner(winner, submission) => {
+            return Some(CheckVerdict::Verified { by, repeated: true });
+        }
+        State::Ended { how, .. } => return Some(CheckVerdict::Ended(how)),
+        State::Pending => {}
+    }
+    if verification.checks >= verification.budget {
+        return Some(CheckVerdict::Ended(Ending::Exhausted));
+    }
+    let counters = failed.iter().filter(|counter| classes.contains(&counter.class));
+    let waits: Vec<Option<Duration>> =
+        counters.filter_map(|counter| waiting(counter, verification, now)).collect();
+    // A lock outlasts every wait.
+    let retry_after = if waits.contains(&None) { None } else { waits.iter().copied().flatten().max() };
+    (!waits.is_empty()).then_some(CheckVerdict::Waiting { retry_after })
+}
+
+/// Whether this repeats the check that won: the caller's answer was lost, and learns the same again.
+fn is_winner(winner: Option<&RequestId>, submission: &CheckSubmission) -> bool {
+    winner.is_some() && winner == submission.request_id.as_ref()
+}
+
+/// How long a counter makes the caller wait: nothing, a time, or `Some(None)` for a lock. Inside the verification that
+/// failed last the budget alone counts; a lock holds there too, so no counter passes [`FAILURES_BEFORE_LOCK`].
+fn waiting(counter: &FailedChecks, verification: &Verification, now: Moment) -> Option<Option<Duration>> {
+    if counter.count >= FAILURES_BEFORE_LOCK {
+        return Some(None);
+    }
+    let over_at = counter.last_at + wait_after(counter.count);
+    let waits = counter.last_in != verification.id && now < over_at;
+    waits.then(|| Some(now.until(over_at)))
+}
+
+/// How long the next verification's checks wait after this many failures in a row: 30 s from the 5th on, doubled with
+/// each further one, at most 1 h (SEC-05).
+pub fn wait_after(failures: u16) -> Duration {
+    let Some(doublings) = failures.checked_sub(FAILURES_BEFORE_WAIT) else { return Duration::ZERO };
+    let factor = 2_u32.saturating_pow(u32::from(doublings));
+    FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT)
+}
+
+/// The classes of the codes that are valid now.
+fn live_classes(verification: &Verification, now: Moment) -> Vec<ChannelClass> {
+    let live =
+        |class: &ChannelClass| verification.slots.iter().any(|slot| slot.class == *class && slot.until > now);
+    ChannelClass::ALL.into_iter().filter(live).collect()
+}
+
+/// The valid code that was entered, the oldest if several are equal. Every digest is compared with every live slot of
+/// its key, whether or not one has matched before (SEC-08).
+fn matching_slot<'a>(
+    verification: &'a Verification,
+    submission: &CheckSubmission,
+    now: Moment,
+) -> Option<&'a CodeSlot> {
+    let mut found = None;
+    for slot in verification.slots.iter().filter(|slot| slot.until > now) {
+        let presented = submission.digests.iter().filter(|presented| presented.key == slot.key);
+        let equal = presented
+            .fold(Choice::from(0), |equal, presented| equal | presented.digest.0.ct_eq(&slot.digest.0));
+        if found.is_none() && bool::from(equal) {
+            found = Some(slot);
+        }
+    }
+    found
+}
+
+/// The one success (SEC-03): the verification ends, all its codes die, the attempt that carried the code gets the
+/// credit if it is known (RTE-04).
+fn succeed(verification: &mut Verification, slot: &CodeSlot, now: Moment) -> Judgement {
+    let by = slot.attempt.or_else(|| only_attempt(verification));
+    end(verification, Ending::Verified { by }, now);
+    Judgement {
+        verdict: CheckVerdict::Verified { by, repeated: false },
+        observation: by.and_then(|attempt| credit(verification, attempt, now)),
+        happening: vec![HappeningKind::Ended { how: Ending::Verified { by } }],
+        winner: None,
+    }
+}
+
+/// One check of the budget is gone; the last one takes the verification with it (SEC-04).
+fn fail(verification: &mut Verification, now: Moment) -> Judgement {
+    let remaining = verification.budget.saturating_sub(verification.checks);
+    let mut happening = vec![HappeningKind::CheckFailed { remaining }];
+    if remaining == 0 {
+        end(verification, Ending::Exhausted, now);
+        happening.push(HappeningKind::Ended { how: Ending::Exhausted });
+    }
+    Judgement { verdict: CheckVerdict::Wrong { remaining }, observation: None, happening, winner: None }
+}
+
+fn count_failure(
+    failed: &mut Vec<FailedChecks>,
+    verification: &Verification,
+    class: ChannelClass,
+    now: Moment,
+) {
+    match failed.iter_mut().find(|counter| counter.class == class) {
+        Some(counter) => {
+            counter.count = counter.count.saturating_add(1);
+            counter.last_at = now;
+            counter.last_in = verification.id;
+        }
+        None => failed.push(FailedChecks {
+            tenant: verification.tenant.clone(),
+            recipient: verification.recipient.clone(),
+            subject: verification.subject.clone(),
+            class,
+            count: 1,
+            last_at: now,
+            last_in: verification.id,
+        }),
+    }
+}
+
+/// The terminal write: no code survives it, and the number only if a message still has to be taken back.
+fn end(verification: &mut Verification, how: Ending, now: Moment) {
+    verification.state = State::Ended { how, at: now };
+    verification.slots.clear();
+    let tidying = needs_tidying(verification);
+    verification.private = verification.private.take().filter(|_| tidying);
+    if let Some(private) = &mut verification.private {
+        private.code = None;
+    }
+}
+
+/// Whether an ended verification still needs its number because a vendor's message has to be taken back: one that may
+/// be on its way, has not arrived as far as we know, and is not the one whose code was entered. False while pending.
+pub fn needs_tidying(verification: &Verification) -> bool {
+    let credited = match verification.state {
+        State::Pending => return false,
+        State::Ended { how: Ending::Verified { by }, .. } => by,
+        State::Ended {
+            how: Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled,
+            ..
+        } => None,
+    };
+    verification.attempts.iter().any(|attempt| {
+        let may_arrive = match attempt.phase {
+            Phase::Claimed { .. } | Phase::Accepted { .. } | Phase::Ambiguous { .. } => true,
+            Phase::Queued { .. } | Phase::Retrying { .. } | Phase::Ended { .. } => false,
+        };
+        let arrived = attempt.receipt.is_some_and(|receipt| receipt.status.is_positive());
+        match attempt.revocation {
+            Revocation::Possible => may_arrive && !arrived && credited != Some(attempt.number),
+            Revocation::Wanted => true,
+            Revocation::Impossible | Revocation::Settled => false,
+        }
+    })
+}
+
+/// Without a code of its own an attempt is known only if it is the only one.
+fn only_attempt(verification: &Verification) -> Option<AttemptNumber> {
+    match verification.attempts.as_slice() {
+        [attempt] => Some(attempt.number),
+        [] | [_, _, ..] => None,
+    }
+}
+
+fn credit(verification: &Verification, attempt: AttemptNumber, now: Moment) -> Option<Observation> {
+    let attempt = verification.attempt(attempt)?;
+    let attempted_at = attempt.claimed_at.unwrap_or(attempt.queued_at);
+    Some(Observation {
+        segment: Segment {
+            provider: attempt.provider.clone(),
+            channel: attempt.channel,
+            country: verification.country,
+        },
+        attempted_at,
+        measure: Measure::Verified(latency_bin(now.since(attempted_at))),
+    })
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;
