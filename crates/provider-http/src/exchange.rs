@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use otter_domain::{ErrorClass, Failure, FailureClass};
+use otter_domain::{Clock, ErrorClass, Failure, FailureClass};
 use tokio::time::Sleep;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span, info_span};
@@ -34,6 +34,7 @@ impl Exchange {
     pub(crate) async fn run<T>(
         &self,
         request: &Request,
+        clock: &dyn Clock,
         gate: impl Fn() -> Arc<Gate> + Send + Sync,
         read: impl Fn(&Response) -> Result<T, Failure> + Send + Sync,
     ) -> Result<T, Failure> {
@@ -41,13 +42,13 @@ impl Exchange {
         let Some(authorizer) = &self.authorizer else {
             return self.once(request, &gate(), deadline, read).await.verdict;
         };
-        let authorized = self.authorize(authorizer, request, deadline.as_mut()).await?;
+        let authorized = self.authorize(authorizer, request, clock, deadline.as_mut()).await?;
         let first = self.once(&authorized, &gate(), deadline.as_mut(), &read).await;
         if first.status != Some(StatusCode::UNAUTHORIZED) {
             return first.verdict;
         }
         authorizer.forget();
-        let authorized = self.authorize(authorizer, request, deadline.as_mut()).await?;
+        let authorized = self.authorize(authorizer, request, clock, deadline.as_mut()).await?;
         self.once(&authorized, &gate(), deadline, read).await.verdict
     }
 
@@ -55,12 +56,13 @@ impl Exchange {
         &self,
         authorizer: &Arc<dyn Authorizer>,
         request: &Request,
+        clock: &dyn Clock,
         deadline: std::pin::Pin<&mut Sleep>,
     ) -> Result<Request, Failure> {
         let mut authorized = request.clone();
         let outcome = tokio::select! {
             biased;
-            outcome = authorizer.authorize(&self.client, &mut authorized) => outcome,
+            outcome = authorizer.authorize(&self.client, clock.now(), &mut authorized) => outcome,
             () = deadline => Err(Failure::new(FailureClass::Unavailable, ErrorClass::Timeout)),
         };
         outcome.map(|()| authorized)

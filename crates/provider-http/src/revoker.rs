@@ -9,7 +9,7 @@ use otter_provider::{Recall, RecallOutcome, Revoker};
 
 use crate::exchange::Exchange;
 use crate::gate::Gate;
-use crate::{Authorizer, Client, RecallCodec};
+use crate::{Authorizer, Client, RecallCodec, Response};
 
 /// Takes messages back through a vendor's [`RecallCodec`], one request per wish. Fails like [`crate::HttpSender`],
 /// except that there is no moment after which it is too late to ask.
@@ -36,8 +36,7 @@ impl<C: RecallCodec> HttpRevoker<C> {
 impl<C: RecallCodec> Revoker for HttpRevoker<C> {
     async fn revoke(&self, recall: &Recall) -> Result<RecallOutcome, Failure> {
         let Some(request) = self.codec.encode_recall(recall) else { return Ok(RecallOutcome::TooLate) };
-        self.exchange
-            .run(&request, Gate::unlimited, |response| self.codec.decode_recall(recall, response))
-            .await
+        let read = |response: &Response| self.codec.decode_recall(recall, response);
+        self.exchange.run(&request, recall.clock.as_ref(), Gate::unlimited, read).await
     }
 }

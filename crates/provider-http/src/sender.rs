@@ -9,7 +9,7 @@ use otter_provider::{Dispatch, Sender};
 
 use crate::exchange::Exchange;
 use crate::gate::Gate;
-use crate::{Authorizer, Client, Codec};
+use crate::{Authorizer, Client, Codec, Response};
 
 /// Sends through a vendor's [`Codec`], one request per send.
 ///
@@ -44,6 +44,7 @@ impl<C: Codec> Sender for HttpSender<C> {
     async fn send(&self, dispatch: &Dispatch) -> Result<Option<ProviderReference>, Failure> {
         let request = self.codec.encode(dispatch)?;
         let gate = || Gate::until(Arc::clone(&dispatch.clock), dispatch.send_before);
-        self.exchange.run(&request, gate, |response| self.codec.decode(dispatch, response)).await
+        let read = |response: &Response| self.codec.decode(dispatch, response);
+        self.exchange.run(&request, dispatch.clock.as_ref(), gate, read).await
     }
 }

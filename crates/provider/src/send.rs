@@ -72,6 +72,8 @@ pub struct Recall {
     pub reference: Option<ProviderReference>,
     /// What we called it.
     pub message_id: MessageId,
+    /// Read when credentials have to be signed or renewed.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What became of the wish to take a message back.
