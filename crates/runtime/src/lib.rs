@@ -1,1 +1,22 @@
-//! Clock, dice, reconnect delays and the order of start and stop.
+//! Clock, dice, reconnect delays, and the order of start and stop.
+//!
+//! This is the only crate that reads a clock or draws random bytes; everyone else is given a [`Clock`], [`Dice`] or a
+//! moment. It knows neither the store nor a network: whoever talks to the store tells the clock what the store said.
+//!
+//! [`Clock`]: otter_domain::Clock
+// The wall clock, the monotonic clock and the generator are banned everywhere but here.
+#![allow(clippy::disallowed_methods)]
+
+mod clock;
+mod dice;
+mod lifecycle;
+mod panic;
+mod reconnect;
+mod signal;
+
+pub use clock::{StoreClock, WallClock};
+pub use dice::{Dice, NoRandomness, OsDice, SeededDice};
+pub use lifecycle::{Grace, InFlight, Lifecycle, Phase, Phases, Stopped, Unfinished};
+pub use panic::hide_panic_payloads;
+pub use reconnect::{Delays, Reconnect};
+pub use signal::{Hangups, Stop};
