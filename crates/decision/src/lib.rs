@@ -4,10 +4,20 @@
 //! when to try again, when to leave a provider alone, what share of codes arrives. Nothing here has a clock, dice, a
 //! network or a store: `now`, seeds, keys and random numbers are arguments, so every decision can be replayed.
 
+pub mod admission;
+pub mod breaker;
 pub mod challenge;
 pub mod check;
+pub mod lifecycle;
+pub mod limits;
+pub mod plan;
 pub mod receipt;
+pub mod resume;
+pub mod retry;
+pub mod token;
 
+mod dice;
 #[cfg(test)]
 mod fixture;
 mod keyed;
+mod signed;

@@ -1,0 +1,202 @@
+//! The life of one verification: what every event changes, and what has to be done about it.
+//!
+//! [`open`] begins it, [`step`] answers events, [`resend`] answers a person who waits, and [`next_due`] says when
+//! somebody must look again. All of them are total: an event that comes late, twice or in the wrong order changes
+//! nothing. The whole table is rendered in `docs/lifecycle.md`.
+
+mod advance;
+mod due;
+mod end;
+mod resend;
+mod sent;
+
+use otter_domain::{
+    Attempt, AttemptNumber, Code, CodePolicy, Context, Digest, Effect, Event, HappeningKind, KeyId,
+    LifecyclePolicy, Locale, Measure, Moment, Observation, Origin, PhoneNumber, Plan, Private, PurposeName,
+    RecipientRef, Segment, State, Subject, TenantId, Verification, VerificationId, Version, latency_bin,
+};
+
+pub use due::next_due;
+pub use resend::{ResendRefusal, resend, resend_allowed_at};
+
+/// A code that may travel with the next attempt, with its digest under the current pepper.
+///
+/// It is drawn before every step, because only the step knows whether it needs one: see [`travelling_code`].
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    /// The code.
+    pub code: Code,
+    /// Which pepper made the digest.
+    pub key: KeyId,
+    /// The code's digest, bound to this verification.
+    pub digest: Digest,
+}
+
+/// Everything that a new verification is made of.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Its id.
+    pub id: VerificationId,
+    /// Who calls.
+    pub tenant: TenantId,
+    /// What the code is for.
+    pub purpose: PurposeName,
+    /// The number.
+    pub number: PhoneNumber,
+    /// The number's keyed hash.
+    pub recipient: RecipientRef,
+    /// The account that the caller named.
+    pub subject: Option<Subject>,
+    /// What the code is bound to.
+    pub context: Context,
+    /// The language of its texts.
+    pub locale: Locale,
+    /// Who is tried; at least one candidate.
+    pub plan: Plan,
+    /// Whether the caller brought the code.
+    pub callers_code: bool,
+    /// How long its codes are valid.
+    pub ttl: std::time::Duration,
+    /// How many checks it allows.
+    pub budget: u8,
+}
+
+/// A verification as it is to be, and what follows from that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The verification as it is to be. Its version is still the one that was decided on.
+    pub next: Verification,
+    /// What follows, in order.
+    pub effects: Vec<Effect>,
+    /// Whether there is anything to commit.
+    pub changed: bool,
+}
+
+/// The code that has to travel again instead of a new one: the caller's own, or the first under
+/// [`CodePolicy::Same`] (SEC-18).
+pub fn travelling_code<'a>(verification: &'a Verification, policy: &LifecyclePolicy) -> Option<&'a Code> {
+    let private = verification.private.as_ref()?;
+    if private.callers_code || policy.codes == CodePolicy::Same { private.code.as_ref() } else { None }
+}
+
+/// Begins a verification and queues its first attempt.
+///
+/// The plan's first candidate is taken; a plan without candidates opens nothing and is the caller's to refuse.
+pub fn open(opening: Opening, fresh: &Fresh, policy: &LifecyclePolicy, now: Moment) -> Step {
+    let expires_at = now + opening.ttl;
+    let private = Private {
+        code: None,
+        callers_code: opening.callers_code,
+        context: opening.context,
+        locale: opening.locale,
+        plan: opening.plan,
+        number: opening.number,
+    };
+    let verification = Verification {
+        id: opening.id,
+        version: Version(0),
+        tenant: opening.tenant,
+        purpose: opening.purpose,
+        recipient: opening.recipient,
+        country: private.number.country(),
+        masked: private.number.masked(),
+        subject: opening.subject,
+        created_at: now,
+        expires_at,
+        send_before: expires_at - policy.min_useful,
+        state: State::Pending,
+        checks: 0,
+        budget: opening.budget,
+        attempts: Vec::new(),
+        slots: Vec::new(),
+        private: Some(private),
+    };
+    let mut turn = Turn::new(&verification, fresh, policy, now);
+    turn.publish(HappeningKind::Opened);
+    turn.queue(0, Origin::First, None);
+    turn.finish(&verification)
+}
+
+/// Decides what an event changes.
+pub fn step(
+    verification: &Verification,
+    event: &Event,
+    fresh: &Fresh,
+    policy: &LifecyclePolicy,
+    now: Moment,
+) -> Step {
+    let mut turn = Turn::new(verification, fresh, policy, now);
+    match event {
+        Event::Sent { attempt, outcome } => turn.sent(*attempt, outcome),
+        Event::Released { attempt } => turn.released(*attempt),
+        Event::Due => turn.due(),
+        Event::ReceiptMerged { attempt } => turn.receipt_merged(*attempt),
+        Event::Cancelled => turn.cancelled(),
+        Event::Reported { verified, attempt } => turn.reported(*verified, *attempt),
+        Event::RevokeSettled { attempt } => turn.revoke_settled(*attempt),
+    }
+    turn.finish(verification)
+}
+
+/// One decision in the making.
+#[derive(Debug)]
+struct Turn<'a> {
+    next: Verification,
+    effects: Vec<Effect>,
+    fresh: &'a Fresh,
+    policy: &'a LifecyclePolicy,
+    now: Moment,
+}
+
+impl<'a> Turn<'a> {
+    fn new(verification: &Verification, fresh: &'a Fresh, policy: &'a LifecyclePolicy, now: Moment) -> Self {
+        Self { next: verification.clone(), effects: Vec::new(), fresh, policy, now }
+    }
+
+    fn finish(self, before: &Verification) -> Step {
+        let changed = !self.effects.is_empty() || self.next != *before;
+        Step { next: self.next, effects: self.effects, changed }
+    }
+
+    fn publish(&mut self, kind: HappeningKind) {
+        self.effects.push(Effect::Publish(kind));
+    }
+
+    fn observe(&mut self, attempt: &Attempt, measure: Measure) {
+        let attempted_at = attempt.claimed_at.unwrap_or(attempt.queued_at);
+        let segment = Segment {
+            provider: attempt.provider.clone(),
+            channel: attempt.channel,
+            country: self.next.country,
+        };
+        self.effects.push(Effect::Observe(Observation { segment, attempted_at, measure }));
+    }
+
+    fn observe_verified(&mut self, attempt: &Attempt) {
+        let attempted_at = attempt.claimed_at.unwrap_or(attempt.queued_at);
+        self.observe(attempt, Measure::Verified(latency_bin(self.now.since(attempted_at))));
+    }
+
+    fn attempt_mut(&mut self, number: AttemptNumber) -> Option<&mut Attempt> {
+        self.next.attempts.get_mut(number.index())
+    }
+
+    fn is_current(&self, number: AttemptNumber) -> bool {
+        self.next.current().is_some_and(|attempt| attempt.number == number)
+    }
+
+    /// Whether a code must be kept after its attempt was handed over, because it travels again.
+    fn keeps_code(&self) -> bool {
+        let callers = self.next.private.as_ref().is_some_and(|private| private.callers_code);
+        callers || self.policy.codes == CodePolicy::Same
+    }
+
+    /// Forgets the plaintext of a code that was handed over (SEC-11).
+    fn forget_code(&mut self) {
+        if !self.keeps_code() {
+            if let Some(private) = &mut self.next.private {
+                private.code = None;
+            }
+        }
+    }
+}

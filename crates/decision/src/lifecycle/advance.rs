@@ -1,0 +1,142 @@
+//! Who is tried next, and with which code.
+
+use otter_domain::{
+    Attempt, AttemptEnd, AttemptNumber, Candidate, CodePolicy, CodeSlot, Ending, FailureClass, HappeningKind,
+    JobKind, LifecyclePolicy, MAX_SLOTS, Moment, Origin, Phase, Revocation, Verification,
+};
+
+use super::Turn;
+
+impl Turn<'_> {
+    /// Lets the next candidate go, or ends the verification if nobody is left and no code is on its way.
+    ///
+    /// `because` is what the current attempt ended with; `None` when it stayed silent.
+    pub(super) fn advance(&mut self, because: Option<FailureClass>) {
+        if self.now >= self.next.send_before {
+            return;
+        }
+        match advances_to(&self.next, self.policy, self.now) {
+            Some(candidate) => {
+                self.recall_current();
+                self.queue(candidate, Origin::Failover, because);
+            }
+            None if self.next.slots.is_empty() => self.end(Ending::Failed),
+            None => {}
+        }
+    }
+
+    /// Puts a send of this candidate on its lane, with the code that travels.
+    pub(super) fn queue(&mut self, index: usize, origin: Origin, because: Option<FailureClass>) {
+        let Some(private) = &mut self.next.private else { return };
+        let Some(candidate) = private.plan.candidates.get(index).cloned() else { return };
+        private.code = Some(self.fresh.code.clone());
+        let number = AttemptNumber::at_index(self.next.attempts.len());
+        self.place_code(number, &candidate);
+        let withdraw_at = (self.now + candidate.max_queue_wait).min(self.next.send_before);
+        let attempt = Attempt {
+            number,
+            provider: candidate.provider.clone(),
+            channel: candidate.channel,
+            candidate: u8::try_from(index).unwrap_or(u8::MAX),
+            origin,
+            queued_at: self.now,
+            claimed_at: None,
+            phase: Phase::Queued { withdraw_at },
+            receipt: None,
+            reference: None,
+            tries: 0,
+            revocation: if candidate.revocable { Revocation::Possible } else { Revocation::Impossible },
+            succeed_on: candidate.succeed_on,
+            wait: candidate.wait,
+        };
+        self.next.attempts.push(attempt.clone());
+        self.dispatch(&attempt, JobKind::Send);
+        let (provider, channel) = (candidate.provider, candidate.channel);
+        self.publish(HappeningKind::AttemptQueued { attempt: number, provider, channel, origin, because });
+    }
+
+    /// Takes back the current attempt's message where the vendor can: the next one goes instead (FMT-41).
+    pub(super) fn recall_current(&mut self) {
+        let Some(attempt) = self.next.current().cloned() else { return };
+        let arrived = attempt.receipt.is_some_and(|receipt| receipt.status.is_positive());
+        if attempt.revocation == Revocation::Possible && attempt.is_outstanding() && !arrived {
+            if let Some(attempt) = self.attempt_mut(attempt.number) {
+                attempt.revocation = Revocation::Wanted;
+            }
+            self.dispatch(&attempt, JobKind::Revoke);
+        }
+    }
+
+    /// Makes the travelling code valid beside, or instead of, the earlier ones (SEC-18).
+    fn place_code(&mut self, number: AttemptNumber, candidate: &Candidate) {
+        let class = candidate.channel.class();
+        let until = self.next.expires_at;
+        let slot = CodeSlot {
+            key: self.fresh.key,
+            digest: self.fresh.digest,
+            until,
+            attempt: Some(number),
+            class,
+        };
+        let policy = if self.keeps_code() { CodePolicy::Same } else { self.policy.codes };
+        let slots = &mut self.next.slots;
+        match policy {
+            CodePolicy::Same => {
+                let shared = !slots.is_empty();
+                slots.clear();
+                // With one code on several attempts a check cannot tell which of them worked (RTE-04).
+                slots.push(CodeSlot { attempt: if shared { None } else { slot.attempt }, ..slot });
+            }
+            CodePolicy::FreshReplace => {
+                slots.clear();
+                slots.push(slot);
+            }
+            CodePolicy::FreshAcceptRecent(recent) => {
+                slots.push(slot);
+                let keep = usize::from(recent).clamp(1, MAX_SLOTS);
+                slots.drain(..slots.len().saturating_sub(keep));
+            }
+        }
+    }
+}
+
+/// The candidate that would go next at `now`, if there is room and time for one.
+pub(super) fn advances_to(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> Option<usize> {
+    let has_room = verification.attempts.len() < usize::from(policy.resend.max_attempts);
+    if has_room && now < verification.send_before { next_candidate(verification) } else { None }
+}
+
+/// The first candidate of the plan that has not been tried and that nothing speaks against.
+pub(super) fn next_candidate(verification: &Verification) -> Option<usize> {
+    let plan = &verification.private.as_ref()?.plan;
+    let tried = |index: usize| verification.attempts.iter().any(|a| usize::from(a.candidate) == index);
+    (0..plan.candidates.len())
+        .find(|index| !tried(*index) && is_open(verification, &plan.candidates, &plan.candidates[*index]))
+}
+
+/// Whether nothing that was learnt in this verification speaks against a candidate.
+pub(super) fn is_open(verification: &Verification, candidates: &[Candidate], candidate: &Candidate) -> bool {
+    verification.attempts.iter().all(|attempt| match verdict_on(attempt) {
+        Some(FailureClass::Unroutable) => attempt.channel != candidate.channel,
+        Some(FailureClass::Rejected | FailureClass::Misconfigured) => attempt.provider != candidate.provider,
+        Some(FailureClass::Ambiguous) => {
+            let repeatable = candidates.get(usize::from(attempt.candidate)).is_some_and(|c| c.idempotent);
+            repeatable || attempt.provider != candidate.provider
+        }
+        Some(FailureClass::Throttled | FailureClass::Unavailable) | None => true,
+    })
+}
+
+/// What an attempt taught about its provider and channel.
+fn verdict_on(attempt: &Attempt) -> Option<FailureClass> {
+    let reported = attempt.receipt.and_then(|receipt| receipt.because).map(|(class, _)| class);
+    match attempt.phase {
+        Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. } => Some(class),
+        Phase::Ambiguous { .. } => reported.or(Some(FailureClass::Ambiguous)),
+        Phase::Accepted { .. } => reported,
+        Phase::Ended { how: AttemptEnd::Withdrawn, .. }
+        | Phase::Queued { .. }
+        | Phase::Claimed { .. }
+        | Phase::Retrying { .. } => None,
+    }
+}

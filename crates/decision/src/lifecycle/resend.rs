@@ -1,0 +1,108 @@
+//! One more message for a person who waits.
+
+use std::time::Duration;
+
+use otter_domain::{
+    Channel, Ending, LifecyclePolicy, Moment, Origin, Phase, State, Verification,
+};
+
+use super::advance::{is_open, next_candidate};
+use super::{Fresh, Step, Turn};
+
+/// Why no further message is sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResendRefusal {
+    /// The verification has ended.
+    Ended(Ending),
+    /// A message is being sent this moment.
+    Live {
+        /// When it will be clear what became of it.
+        retry_after: Duration,
+    },
+    /// The last message is too fresh (SEC-19).
+    TooEarly {
+        /// When one more is allowed.
+        retry_after: Duration,
+    },
+    /// The verification may not have more messages (SEC-19).
+    TooMany,
+    /// A code sent now would be dead before it could be used (RTE-30).
+    NoTime,
+    /// Nobody can send it on that channel, or at all.
+    NoCandidate,
+}
+
+/// When one more message may be asked for: after a growing cooldown (SEC-19). `None` when there will be no more.
+pub fn resend_allowed_at(verification: &Verification, policy: &LifecyclePolicy) -> Option<Moment> {
+    let asked = |origin: Origin| match origin {
+        Origin::First | Origin::Resend => true,
+        Origin::Failover => false,
+    };
+    let room = verification.attempts.len() < usize::from(policy.resend.max_attempts);
+    let asked_for = verification.attempts.iter().filter(|attempt| asked(attempt.origin));
+    let last = asked_for.clone().next_back()?;
+    let cooldowns = &policy.resend.cooldowns;
+    let cooldown = cooldowns.get(asked_for.count() - 1).or(cooldowns.last()).copied().unwrap_or_default();
+    let at = last.queued_at + cooldown;
+    (room && verification.is_pending() && at < verification.send_before).then_some(at)
+}
+
+/// Ends the current wait and lets the next candidate go, or one of the asked channel; a candidate may be used again when
+/// no other is left.
+pub fn resend(
+    verification: &Verification,
+    channel: Option<Channel>,
+    fresh: &Fresh,
+    policy: &LifecyclePolicy,
+    now: Moment,
+) -> Result<Step, ResendRefusal> {
+    if let State::Ended { how, .. } = verification.state_at(now) {
+        return Err(ResendRefusal::Ended(how));
+    }
+    if let Some(until) = verification.current().and_then(|attempt| live_until(&attempt.phase)) {
+        return Err(ResendRefusal::Live { retry_after: now.until(until).max(Duration::from_secs(1)) });
+    }
+    if verification.attempts.len() >= usize::from(policy.resend.max_attempts) {
+        return Err(ResendRefusal::TooMany);
+    }
+    if now >= verification.send_before {
+        return Err(ResendRefusal::NoTime);
+    }
+    match resend_allowed_at(verification, policy) {
+        Some(at) if now < at => return Err(ResendRefusal::TooEarly { retry_after: now.until(at) }),
+        Some(_) => {}
+        None => return Err(ResendRefusal::NoTime),
+    }
+    let candidate = choose(verification, channel).ok_or(ResendRefusal::NoCandidate)?;
+    let mut turn = Turn::new(verification, fresh, policy, now);
+    turn.recall_current();
+    turn.queue(candidate, Origin::Resend, None);
+    Ok(turn.finish(verification))
+}
+
+/// How long the current attempt can stay live by itself, if it is.
+fn live_until(phase: &Phase) -> Option<Moment> {
+    match phase {
+        Phase::Queued { withdraw_at } => Some(*withdraw_at),
+        Phase::Claimed { lease_until, .. } => Some(*lease_until),
+        Phase::Retrying { at, .. } => Some(*at),
+        Phase::Accepted { .. } | Phase::Ambiguous { .. } | Phase::Ended { .. } => None,
+    }
+}
+
+fn choose(verification: &Verification, channel: Option<Channel>) -> Option<usize> {
+    let candidates = &verification.private.as_ref()?.plan.candidates;
+    let wanted = |index: &usize| channel.is_none_or(|channel| candidates[*index].channel == channel);
+    let tried = |index: usize| verification.attempts.iter().any(|a| usize::from(a.candidate) == index);
+    let open = |index: &usize| is_open(verification, candidates, &candidates[*index]);
+    let untried = if channel.is_none() {
+        next_candidate(verification)
+    } else {
+        (0..candidates.len()).find(|index| wanted(index) && !tried(*index) && open(index))
+    };
+    untried.or_else(|| {
+        // The one that was used longest ago first.
+        let used = verification.attempts.iter().map(|attempt| usize::from(attempt.candidate));
+        used.filter(|index| *index < candidates.len()).find(|index| wanted(index) && open(index))
+    })
+}

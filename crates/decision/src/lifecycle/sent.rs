@@ -1,0 +1,176 @@
+//! What the outcome of a send changes.
+
+use otter_domain::{
+    Attempt, AttemptEnd, AttemptNumber, Effect, ErrorClass, Failure, FailureClass, HappeningKind, JobKind, Measure, Moment,
+    Phase, ProviderReference, Revocation,
+};
+
+use super::Turn;
+use crate::retry;
+
+impl Turn<'_> {
+    /// A worker says what came of the send that it held.
+    pub(super) fn sent(
+        &mut self,
+        number: AttemptNumber,
+        outcome: &Result<Option<ProviderReference>, Failure>,
+    ) {
+        let Some(attempt) = self.next.attempt(number).cloned() else { return };
+        match (&attempt.phase, outcome) {
+            (Phase::Claimed { .. }, Ok(reference)) => self.accepted(&attempt, reference.clone()),
+            (Phase::Claimed { .. }, Err(failure)) => self.failed(&attempt, failure),
+            // The lease was lost and the outcome declared unknown; the worker woke up and knows better.
+            (Phase::Ambiguous { wait_until, .. }, Ok(reference)) => {
+                let phase = Phase::Accepted { at: self.now, wait_until: *wait_until };
+                self.take_over(&attempt, phase, reference.clone());
+            }
+            (
+                Phase::Queued { .. }
+                | Phase::Retrying { .. }
+                | Phase::Accepted { .. }
+                | Phase::Ambiguous { .. }
+                | Phase::Ended { .. },
+                _,
+            ) => {}
+        }
+    }
+
+    /// A worker gives a job back before anything left.
+    pub(super) fn released(&mut self, number: AttemptNumber) {
+        let Some(attempt) = self.next.attempt(number).cloned() else { return };
+        let Phase::Claimed { .. } = attempt.phase else { return };
+        if !self.next.is_pending() {
+            self.end_attempt(&attempt, AttemptEnd::Withdrawn);
+            return self.tidy();
+        }
+        let withdraw_at = self.withdraw_at(&attempt);
+        if let Some(attempt) = self.attempt_mut(number) {
+            attempt.phase = Phase::Queued { withdraw_at };
+            attempt.tries = attempt.tries.saturating_sub(1);
+        }
+        self.dispatch(&attempt, JobKind::Send);
+    }
+
+    pub(super) fn dispatch(&mut self, attempt: &Attempt, job: JobKind) {
+        let provider = attempt.provider.clone();
+        self.effects.push(Effect::Dispatch { provider, attempt: attempt.number, job });
+    }
+
+    /// When a job that goes on the lane now has waited too long.
+    pub(super) fn withdraw_at(&self, attempt: &Attempt) -> Moment {
+        let candidate = self.next.private.as_ref().and_then(|private| {
+            private.plan.candidates.get(usize::from(attempt.candidate))
+        });
+        let patience = candidate.map(|candidate| candidate.max_queue_wait).unwrap_or_default();
+        (self.now + patience).min(self.next.send_before)
+    }
+
+    /// Ends an attempt that led to no message; its code leaves its slot at once.
+    pub(super) fn end_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
+        let number = attempt.number;
+        let at = self.now;
+        if let Some(attempt) = self.attempt_mut(number) {
+            attempt.phase = Phase::Ended { at, how };
+        }
+        // A code that earlier attempts carry too has no attempt in its slot and stays.
+        self.next.slots.retain(|slot| slot.attempt != Some(number));
+        self.forget_code();
+        if let AttemptEnd::Failed { class, .. } = how {
+            self.observe(attempt, Measure::Failed(class));
+        }
+        let (provider, channel) = (attempt.provider.clone(), attempt.channel);
+        self.publish(HappeningKind::AttemptEnded { attempt: number, provider, channel, how });
+    }
+
+    /// Nobody knows whether it was sent: never called failed, never blindly repeated, always counted.
+    pub(super) fn make_ambiguous(&mut self, attempt: &Attempt, error: ErrorClass) {
+        let (at, wait_until) = (self.now, wait_until(attempt));
+        if let Some(attempt) = self.attempt_mut(attempt.number) {
+            attempt.phase = Phase::Ambiguous { at, wait_until, error };
+        }
+        self.observe(attempt, Measure::Failed(FailureClass::Ambiguous));
+        let (provider, channel) = (attempt.provider.clone(), attempt.channel);
+        let attempt = attempt.number;
+        self.publish(HappeningKind::AttemptAmbiguous { attempt, provider, channel, error });
+        self.forget_code();
+    }
+
+    fn accepted(&mut self, attempt: &Attempt, reference: Option<ProviderReference>) {
+        let phase = Phase::Accepted { at: self.now, wait_until: wait_until(attempt) };
+        self.observe(attempt, Measure::Accepted);
+        self.forget_code();
+        self.take_over(attempt, phase, reference);
+    }
+
+    fn take_over(&mut self, attempt: &Attempt, phase: Phase, reference: Option<ProviderReference>) {
+        let number = attempt.number;
+        if let Some(attempt) = self.attempt_mut(number) {
+            attempt.phase = phase;
+            attempt.reference = reference.or(attempt.reference.take());
+        }
+        let (provider, channel) = (attempt.provider.clone(), attempt.channel);
+        self.publish(HappeningKind::AttemptAccepted { attempt: number, provider, channel });
+        if self.next.is_pending() { self.receipt_merged(number) } else { self.tidy() }
+    }
+
+    fn failed(&mut self, attempt: &Attempt, failure: &Failure) {
+        match failure.class {
+            FailureClass::Ambiguous => {
+                self.make_ambiguous(attempt, failure.error);
+                if self.next.is_pending() { self.receipt_merged(attempt.number) } else { self.tidy() }
+            }
+            FailureClass::Throttled | FailureClass::Unavailable if self.retries(attempt, failure) => {}
+            FailureClass::Rejected
+            | FailureClass::Unroutable
+            | FailureClass::Throttled
+            | FailureClass::Unavailable
+            | FailureClass::Misconfigured => {
+                let Failure { class, error, vendor_code, .. } = *failure;
+                self.end_attempt(attempt, AttemptEnd::Failed { class, error, vendor_code });
+                if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
+            }
+        }
+    }
+
+    /// Books one more try of the same attempt with the same code, if the class and the time allow it.
+    fn retries(&mut self, attempt: &Attempt, failure: &Failure) -> bool {
+        let claimed_at = attempt.claimed_at.unwrap_or(self.now);
+        let seed = self.next.private.as_ref().map_or(0, |private| private.plan.seed);
+        let seed = seed.wrapping_add(u64::from(attempt.number.get()));
+        let at = retry::retry_at(
+            failure.class,
+            attempt.tries,
+            failure.retry_after,
+            attempt.wait,
+            claimed_at,
+            self.now,
+            seed,
+        );
+        let Some(at) = at.filter(|at| self.next.is_pending() && *at < self.next.send_before) else {
+            return false;
+        };
+        if let Some(attempt) = self.attempt_mut(attempt.number) {
+            attempt.phase = Phase::Retrying { at, because: failure.class };
+        }
+        let (provider, channel, number) = (attempt.provider.clone(), attempt.channel, attempt.number);
+        let because = failure.class;
+        self.publish(HappeningKind::AttemptRetrying { attempt: number, provider, channel, because });
+        true
+    }
+
+    /// A message was taken back, or it is known to be too late.
+    pub(super) fn revoke_settled(&mut self, number: AttemptNumber) {
+        let Some(attempt) = self.attempt_mut(number) else { return };
+        if attempt.revocation == Revocation::Wanted {
+            attempt.revocation = Revocation::Settled;
+            if !self.next.is_pending() {
+                self.tidy();
+            }
+        }
+    }
+}
+
+/// The end of the step's wait, counted from the claim.
+fn wait_until(attempt: &Attempt) -> Moment {
+    attempt.claimed_at.unwrap_or(attempt.queued_at) + attempt.wait
+}

@@ -1,0 +1,288 @@
+use otter_decision::lifecycle::{ResendRefusal, resend_allowed_at};
+use otter_domain::*;
+
+use super::history::*;
+
+#[test]
+fn opening_queues_the_first_candidate_with_a_valid_code() {
+    let history = History::login();
+    assert_eq!(dispatches(&history.effects, JobKind::Send), 1);
+    assert_eq!(history.current_provider(), "alpha");
+    assert_eq!(history.verification.slots.len(), 1);
+    assert_eq!(history.due_at(), Some(T0 + seconds(5)));
+}
+
+#[test]
+fn each_failure_class_leads_to_the_candidate_that_its_row_names() {
+    let check = |class: FailureClass, next: &str| {
+        let mut history = History::login();
+        history.sends(Err(class));
+        assert_eq!(history.current_provider(), next, "{class}");
+        assert!(history.current().is_live(), "{class}");
+    };
+    check(FailureClass::Rejected, "beta");
+    check(FailureClass::Unroutable, "gamma");
+    check(FailureClass::Throttled, "beta");
+    check(FailureClass::Misconfigured, "beta");
+}
+
+#[test]
+fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_left() {
+    let mut history = History::login();
+    history.sends(Err(FailureClass::Unavailable));
+    assert!(matches!(history.current().phase, Phase::Retrying { .. }));
+    let digest = history.verification.slots[0].digest;
+    assert!(history.due_at().unwrap() <= history.now + seconds(1));
+    history.wait();
+    assert_eq!((history.current_provider(), history.verification.slots[0].digest), ("alpha", digest));
+    history.sends(Err(FailureClass::Unavailable));
+    assert_eq!(history.current_provider(), "beta");
+    assert_eq!(history.verification.slots.len(), 1, "the code that was never handed over has left its slot");
+}
+
+#[test]
+fn an_ambiguous_send_waits_and_then_leaves_the_provider() {
+    let mut history = History::open(
+        vec![candidate("alpha", Channel::Sms), candidate("alpha", Channel::Voice), candidate("beta", Channel::Sms)],
+        LifecyclePolicy::default(),
+    );
+    history.sends(Err(FailureClass::Ambiguous));
+    assert_eq!(history.due_at(), Some(T0 + seconds(30)));
+    assert_eq!(history.verification.attempts.len(), 1);
+    history.wait();
+    assert_eq!(history.current_provider(), "beta");
+    assert_eq!(history.verification.slots.len(), 2, "the first code may be in somebody's hand");
+}
+
+#[test]
+fn an_idempotent_provider_may_be_asked_again_after_an_ambiguous_send() {
+    let mut again = candidate("delta", Channel::Voice);
+    again.idempotent = true;
+    let mut history = History::open(vec![candidate("delta", Channel::Rcs), again], LifecyclePolicy::default());
+    history.sends(Err(FailureClass::Ambiguous));
+    history.wait();
+    assert_eq!((history.current_provider(), history.current().channel), ("delta", Channel::Voice));
+}
+
+#[test]
+fn silence_after_acceptance_lets_the_next_one_go_and_a_delivery_does_not() {
+    let mut silent = History::login();
+    silent.sends(Ok(()));
+    silent.wait();
+    assert_eq!((silent.current_provider(), silent.now), ("beta", T0 + seconds(30)));
+
+    let mut delivered = History::login();
+    delivered.sends(Ok(()));
+    delivered.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered);
+    assert_eq!(delivered.due_at(), Some(T0 + seconds(300)));
+    delivered.after(seconds(31)).on(Event::Due);
+    assert_eq!(delivered.verification.attempts.len(), 1);
+}
+
+#[test]
+fn a_hard_negative_receipt_fails_over_at_once_and_its_code_stays_valid() {
+    let mut history = History::login();
+    history.sends(Ok(()));
+    history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered);
+    assert_eq!(history.current_provider(), "gamma", "the channel does not reach this person");
+    assert_eq!(history.verification.slots.len(), 2);
+}
+
+#[test]
+fn a_negative_receipt_that_comes_before_the_answer_counts_when_the_answer_is_booked() {
+    let mut history = History::login();
+    history.claim();
+    assert!(history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered).is_empty());
+    history.sent(Ok(()));
+    assert_eq!(history.current_provider(), "gamma");
+}
+
+#[test]
+fn a_receipt_of_an_earlier_attempt_changes_nothing_after_failover() {
+    let mut history = History::login();
+    history.sends(Ok(()));
+    history.wait();
+    let effects = history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered);
+    assert!(effects.is_empty());
+    assert_eq!(history.verification.attempts.len(), 2);
+}
+
+#[test]
+fn a_job_that_nobody_claims_is_withdrawn_for_the_next_candidate() {
+    let mut history = History::login();
+    history.wait();
+    assert_eq!((history.current_provider(), history.now), ("beta", T0 + seconds(5)));
+    assert!(matches!(
+        history.verification.attempts[0].phase,
+        Phase::Ended { how: AttemptEnd::Failed { class: FailureClass::Unavailable, .. }, .. }
+    ));
+}
+
+#[test]
+fn a_lost_lease_is_ambiguous_and_a_worker_that_wakes_up_may_still_say_what_happened() {
+    let mut history = History::login();
+    history.claim();
+    history.wait();
+    assert!(matches!(history.current().phase, Phase::Ambiguous { .. }));
+    assert_eq!(history.now, T0 + seconds(6));
+    history.sent(Ok(()));
+    assert!(matches!(history.current().phase, Phase::Accepted { .. }));
+    assert_eq!(history.due_at(), Some(T0 + seconds(30)));
+}
+
+#[test]
+fn a_plan_that_is_exhausted_fails_only_if_no_code_is_on_its_way() {
+    let one = || vec![candidate("alpha", Channel::Sms)];
+    let mut refused = History::open(one(), LifecyclePolicy::default());
+    refused.sends(Err(FailureClass::Rejected));
+    assert_eq!(refused.ending(), Some(Ending::Failed));
+
+    let mut silent = History::open(one(), LifecyclePolicy::default());
+    silent.sends(Ok(()));
+    assert_eq!(silent.due_at(), Some(T0 + seconds(300)));
+    silent.wait();
+    assert_eq!(silent.ending(), Some(Ending::Expired));
+}
+
+#[test]
+fn nothing_is_dispatched_past_the_last_useful_moment() {
+    let mut history = History::login();
+    history.sends(Ok(()));
+    history.after(seconds(256));
+    assert_eq!(dispatches(&history.on(Event::Due), JobKind::Send), 0);
+    assert_eq!(history.verification.attempts.len(), 1);
+    assert_eq!(history.due_at(), Some(T0 + seconds(300)));
+}
+
+#[test]
+fn a_queued_code_is_never_sent_after_its_last_useful_moment() {
+    let mut slow = candidate("alpha", Channel::Sms);
+    slow.max_queue_wait = seconds(600);
+    let mut history = History::open(vec![slow, candidate("beta", Channel::Sms)], LifecyclePolicy::default());
+    assert_eq!(history.due_at(), Some(T0 + seconds(255)));
+    history.wait();
+    assert!(!history.current().is_live());
+    assert!(history.verification.is_pending());
+    history.wait();
+    assert_eq!(history.ending(), Some(Ending::Expired));
+}
+
+#[test]
+fn a_cancel_withdraws_what_is_queued_and_takes_back_what_was_sent() {
+    let mut history = History::open(
+        vec![candidate("delta", Channel::Rcs), candidate("beta", Channel::Sms)],
+        LifecyclePolicy::default(),
+    );
+    history.sends(Ok(()));
+    let effects = history.on(Event::Cancelled);
+    assert_eq!(history.ending(), Some(Ending::Cancelled));
+    assert_eq!(dispatches(&effects, JobKind::Revoke), 1);
+    assert!(history.verification.private.is_some(), "the number is needed to take the message back");
+    history.on(Event::RevokeSettled { attempt: AttemptNumber::FIRST });
+    assert_eq!(history.verification.private, None);
+    assert_eq!(history.due_at(), None);
+}
+
+#[test]
+fn failing_over_takes_back_a_message_that_can_be_taken_back() {
+    let mut history = History::open(
+        vec![candidate("delta", Channel::Rcs), candidate("beta", Channel::Sms)],
+        LifecyclePolicy::default(),
+    );
+    history.sends(Ok(()));
+    let effects = history.wait();
+    assert_eq!((dispatches(&effects, JobKind::Send), dispatches(&effects, JobKind::Revoke)), (1, 1));
+}
+
+#[test]
+fn a_reported_success_ends_it_and_credits_the_attempt() {
+    let mut history = History::login();
+    history.sends(Ok(()));
+    let effects = history.on(Event::Reported { verified: true, attempt: None });
+    assert_eq!(history.ending(), Some(Ending::Verified { by: Some(AttemptNumber::FIRST) }));
+    let verified = |effect: &Effect| {
+        matches!(effect, Effect::Observe(Observation { measure: Measure::Verified(_), .. }))
+    };
+    assert!(effects.iter().any(verified));
+    assert!(history.on(Event::Reported { verified: true, attempt: None }).is_empty());
+}
+
+#[test]
+fn sec_18_code_policies_decide_which_codes_are_valid_after_a_failover() {
+    let check = |codes: CodePolicy, expected: &[Option<u8>]| {
+        let policy = LifecyclePolicy { codes, ..LifecyclePolicy::default() };
+        let mut history = History::open(four_candidates(), policy);
+        for _ in 0..3 {
+            history.sends(Ok(()));
+            history.wait();
+        }
+        let attempts: Vec<_> =
+            history.verification.slots.iter().map(|slot| slot.attempt.map(AttemptNumber::get)).collect();
+        assert_eq!(attempts, expected, "{codes:?}");
+    };
+    check(CodePolicy::FreshAcceptRecent(3), &[Some(2), Some(3), Some(4)]);
+    check(CodePolicy::FreshAcceptRecent(2), &[Some(3), Some(4)]);
+    check(CodePolicy::FreshReplace, &[Some(4)]);
+    check(CodePolicy::Same, &[None]);
+}
+
+#[test]
+fn sec_11_a_code_that_was_handed_over_is_forgotten_unless_it_travels_again() {
+    let mut fresh = History::login();
+    fresh.sends(Ok(()));
+    assert_eq!(fresh.verification.private.as_ref().unwrap().code, None);
+
+    let policy = LifecyclePolicy { codes: CodePolicy::Same, ..LifecyclePolicy::default() };
+    let mut same = History::open(four_candidates(), policy);
+    same.sends(Ok(()));
+    assert!(same.verification.private.as_ref().unwrap().code.is_some());
+}
+
+#[test]
+fn sec_19_a_resend_waits_for_a_growing_cooldown_and_ends_the_current_wait() {
+    let mut history = History::login();
+    assert!(matches!(history.resend(None), Err(ResendRefusal::Live { .. })));
+    history.sends(Ok(()));
+    assert_eq!(history.resend(None), Err(ResendRefusal::TooEarly { retry_after: seconds(30) }));
+    history.after(seconds(30));
+    assert_eq!(dispatches(&history.resend(None).unwrap(), JobKind::Send), 1);
+    assert_eq!((history.current_provider(), history.current().origin), ("beta", Origin::Resend));
+    history.sends(Ok(()));
+    assert_eq!(history.resend(None), Err(ResendRefusal::TooEarly { retry_after: seconds(60) }));
+    assert_eq!(resend_allowed_at(&history.verification, &history.policy), Some(T0 + seconds(90)));
+}
+
+#[test]
+fn a_resend_goes_over_the_asked_channel_and_never_past_five_attempts() {
+    let mut history = History::login();
+    history.policy.resend.cooldowns = vec![seconds(1)];
+    history.sends(Ok(()));
+    history.after(seconds(1)).resend(Some(Channel::WhatsApp)).unwrap();
+    assert_eq!(history.current_provider(), "gamma");
+    for _ in 0..3 {
+        history.sends(Ok(()));
+        history.after(seconds(1)).resend(Some(Channel::WhatsApp)).unwrap();
+        assert_eq!(history.current_provider(), "gamma", "the only candidate of the channel is used again");
+    }
+    history.sends(Ok(()));
+    assert_eq!(history.after(seconds(1)).resend(None), Err(ResendRefusal::TooMany));
+    assert_eq!(history.resend(Some(Channel::Voice)), Err(ResendRefusal::TooMany));
+}
+
+#[test]
+fn a_resend_over_a_channel_that_nobody_serves_is_refused() {
+    let mut history = History::login();
+    history.sends(Ok(()));
+    assert_eq!(history.after(seconds(30)).resend(Some(Channel::Voice)), Err(ResendRefusal::NoCandidate));
+}
+
+#[test]
+fn a_worker_that_stops_gives_its_job_back() {
+    let mut history = History::login();
+    history.claim();
+    let attempt = history.current().number;
+    let effects = history.on(Event::Released { attempt });
+    assert_eq!(dispatches(&effects, JobKind::Send), 1);
+    assert!(matches!(history.current().phase, Phase::Queued { .. }));
+    assert!(history.claim());
+}
