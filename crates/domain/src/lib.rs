@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod receipt;
 mod secret;
+mod tenant;
 mod verification;
 
 pub use attempt::{Attempt, AttemptEnd, Origin, Phase, Revocation};
@@ -47,4 +48,5 @@ pub use policy::{
 };
 pub use receipt::{Receipt, ReceiptStatus};
 pub use secret::{Code, InvalidCode, Secret};
+pub use tenant::{PurposePolicy, TenantPolicy, TenantRate};
 pub use verification::{Context, Ending, Payment, Private, State, Verification};
