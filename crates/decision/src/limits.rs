@@ -128,12 +128,10 @@ mod tests {
             take(&mut bucket, 2.0, 3, 5, T0),
             Taken { granted: 3, retry_after: Duration::from_millis(500) }
         );
-        let early = T0 + Duration::from_millis(499);
-        assert_eq!(
-            take(&mut bucket, 2.0, 3, 1, early),
-            Taken { granted: 0, retry_after: Duration::from_millis(1) }
-        );
-        assert_eq!(take(&mut bucket, 2.0, 3, 1, early + Duration::from_millis(1)).granted, 1);
+        let early = T0 + Duration::from_millis(250);
+        let refused = Taken { granted: 0, retry_after: Duration::from_millis(250) };
+        assert_eq!(take(&mut bucket, 2.0, 3, 1, early), refused);
+        assert_eq!(take(&mut bucket, 2.0, 3, 1, early + refused.retry_after).granted, 1);
         assert_eq!(take(&mut bucket, 2.0, 3, 9, after(60)).granted, 3, "never more than the burst");
     }
 
