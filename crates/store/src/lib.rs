@@ -4,10 +4,17 @@
 //! their sealing. Engines move bytes, compare versions and carry out what was decided; policy stays in `decision`,
 //! whose executable specifications of *check* and *receipt merge* the in-memory reference runs directly.
 
+pub mod event_record;
+mod format;
+pub mod record;
+mod seal;
 mod store;
 
+pub use format::FORMAT;
+pub use record::Record;
+pub use seal::{Keyring, NonceSource, Sealer};
 pub use store::{
-    Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell, Grant,
-    LaneDepth, Lease, MergeVerdict, Nonce, Position, ReceiptMerge, ReceiptTarget, RequestKey, Retention, Stamped,
-    Store, Wake, WakeReason,
+    Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell,
+    Grant, LaneDepth, Lease, MergeVerdict, Nonce, Position, ReceiptMerge, ReceiptTarget, RequestKey,
+    Retention, Stamped, Store, Wake, WakeReason,
 };

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    AttemptNumber, CheckSubmission, CheckVerdict, Effect, ErrorClass, FailureClass, Happening, JobKind, LimitRule,
-    Measure, MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus, RequestId, Segment,
-    Verification, VerificationId, Version, WorkerId,
+    AttemptNumber, CheckSubmission, CheckVerdict, Effect, ErrorClass, FailureClass, Happening, JobKind,
+    LimitRule, Measure, MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus, RequestId,
+    Segment, Verification, VerificationId, Version, WorkerId,
 };
 use thiserror::Error;
 use tokio::sync::broadcast;
@@ -19,6 +19,17 @@ use tokio::sync::broadcast;
 /// a batch is transport, not a transaction, and each item has its own verdict. Every answer carries the store's clock.
 /// An error means that nothing is known about any item of the batch; a commit may then be repeated with the same
 /// [`Nonce`], all other calls may be repeated as they are.
+///
+/// **Versions.** A commit, a claim and a check that ends the verification count its version up. A renewed lease, a
+/// merged receipt and a check that leaves it pending do not: they touch only fields that nobody else writes, and must
+/// not make the worker that holds the attempt lose its commit. A commit may therefore have been decided on an older
+/// receipt or count of checks; it keeps, per attempt, the stronger of its own and the stored receipt, and the higher
+/// count of checks.
+///
+/// **Ends.** A verification that has ended and has no private part left is kept for [`Retention::ended`] from the
+/// write that erased it. One that still has a private part (a message has to be taken back) is kept until it is gone.
+///
+/// A `home` that does not exist, or that is not the one named by the id of a commit, is [`Error::Unsuitable`].
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// How many partitions there are; fixed for the life of the installation.
@@ -30,27 +41,49 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Reads the clock and proves that the store answers.
     async fn now(&self) -> Result<Moment, Error>;
 
-    /// Creates or changes verifications, each with its jobs, timer, events, evidence, limits and request id.
-    async fn commit(&self, home: Partition, items: Vec<Commit>) -> Result<Stamped<Vec<CommitVerdict>>, Error>;
+    /// Creates or changes verifications, each with its jobs, timer, events, evidence, limits and request id. The items
+    /// are taken in order, each as if it came alone.
+    ///
+    /// In this order: a version that is not the expected one is `Done` if the last commit of the verification carried
+    /// the same nonce (its answer was lost); a request id that is known answers `Repeated` or `RequestReused`; any other
+    /// wrong version is a `Conflict`; a reached limit is `Limited`, and if several are, by the one that lasts longest.
+    /// Nothing is changed by any of these. Limits slide: they count the commits of this tenant and recipient that
+    /// carried limits. `next.version` is set by the store.
+    async fn commit(&self, home: Partition, items: Vec<Commit>)
+    -> Result<Stamped<Vec<CommitVerdict>>, Error>;
 
     /// Takes up to `claim.max` jobs off a lane, oldest first, and begins them: a send job's attempt becomes claimed
     /// under a lease in the same step. Stale pointers (not the record's current attempt, not queued, ended, past
-    /// `send_before`) are dropped on the way. Revoke jobs need no lease; they are repeated by the record's timer until
-    /// settled.
+    /// `send_before`) are dropped on the way, a bounded number per call. Revoke jobs need no lease; they are repeated by
+    /// the record's timer until settled, and are stale when nobody wants the message back (any more).
+    ///
+    /// Beginning sets the lease and the timer to its end, counts the try, and sets `claimed_at` the first time.
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error>;
 
-    /// Extends leases that are still held; says for each whether it was.
-    async fn renew(&self, home: Partition, leases: Vec<Lease>, lease: Duration) -> Result<Stamped<Vec<bool>>, Error>;
+    /// Extends leases to `lease` from now and moves their timers, if the worker still holds them; says for each whether
+    /// it did. A lease that is over is not held: somebody may be declaring its send ambiguous.
+    async fn renew(
+        &self,
+        home: Partition,
+        leases: Vec<Lease>,
+        lease: Duration,
+    ) -> Result<Stamped<Vec<bool>>, Error>;
 
-    /// Judges submitted codes: one atomic step each (SEC-09), by the rules of `decision::check`.
+    /// Judges submitted codes: one atomic step each (SEC-09), by the rules of `decision::check`. Counters of failed
+    /// checks, evidence and events are booked in the same step. A check that ends the verification removes its timer, or
+    /// sets it to now if `decision::check::needs_tidying`.
     async fn check(
         &self,
         home: Partition,
         items: Vec<CheckSubmission>,
     ) -> Result<Stamped<Vec<CheckAnswer>>, Error>;
 
-    /// Merges receipts, by the rules of `decision::receipt`.
-    async fn merge(&self, home: Partition, items: Vec<ReceiptMerge>) -> Result<Stamped<Vec<MergeVerdict>>, Error>;
+    /// Merges receipts, by the rules of `decision::receipt`, with evidence and event in the same step.
+    async fn merge(
+        &self,
+        home: Partition,
+        items: Vec<ReceiptMerge>,
+    ) -> Result<Stamped<Vec<MergeVerdict>>, Error>;
 
     /// Returns up to `max` verifications whose instant has come, earliest first, and hides each for 5 s so that two
     /// schedulers do not work on the same one. A commit sets the next instant.
@@ -63,22 +96,37 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         ids: Vec<VerificationId>,
     ) -> Result<Stamped<Vec<Option<Verification>>>, Error>;
 
-    /// Reads up to `max` events after a position, oldest first; from now on for `None`. Events are kept for
-    /// [`Retention::events`].
-    async fn events(&self, home: Partition, after: Option<Position>, max: usize) -> Result<Stamped<Events>, Error>;
+    /// Reads up to `max` events after a position, oldest first; for `None` nothing yet, and the position from which on
+    /// to read. Events are kept for [`Retention::events`]; a position that this store never gave out is too old.
+    async fn events(
+        &self,
+        home: Partition,
+        after: Option<Position>,
+        max: usize,
+    ) -> Result<Stamped<Events>, Error>;
 
     /// Reads all evidence cells that changed at or after a moment, each with its present counts.
     async fn evidence(&self, home: Partition, since: Moment) -> Result<Stamped<Vec<EvidenceCell>>, Error>;
 
     /// Reads how much waits on lanes.
-    async fn lanes(&self, home: Partition, lanes: Vec<ProviderName>) -> Result<Stamped<Vec<LaneDepth>>, Error>;
+    async fn lanes(
+        &self,
+        home: Partition,
+        lanes: Vec<ProviderName>,
+    ) -> Result<Stamped<Vec<LaneDepth>>, Error>;
 
-    /// Takes up to `want` tokens from a shared bucket that refills at `rate` a second up to `burst`. The key names the
-    /// bucket's home; it holds no number.
+    /// Takes up to `want` tokens from a shared bucket that refills at `rate` a second up to `burst`; a new bucket is full.
+    /// The key names the bucket's home; it holds no number.
     async fn take(&self, key: &str, rate: f64, burst: u32, want: u32) -> Result<Stamped<Grant>, Error>;
 
     /// Puts an entry on a board that every process reads; replaces one of the same key. Without a life it stays.
-    async fn post(&self, board: Board, key: &str, value: Vec<u8>, life: Option<Duration>) -> Result<(), Error>;
+    async fn post(
+        &self,
+        board: Board,
+        key: &str,
+        value: Vec<u8>,
+        life: Option<Duration>,
+    ) -> Result<(), Error>;
 
     /// Reads a board's entries.
     async fn read(&self, board: Board) -> Result<Stamped<Vec<BoardEntry>>, Error>;
