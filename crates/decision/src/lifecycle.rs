@@ -79,6 +79,12 @@ pub fn travelling_code<'a>(verification: &'a Verification, policy: &LifecyclePol
     if private.callers_code || policy.codes == CodePolicy::Same { private.code.as_ref() } else { None }
 }
 
+/// Whether somebody else could go if the current attempt failed now; if nobody could, trying an open breaker is better
+/// than not trying at all (RTE-21).
+pub fn has_alternative(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> bool {
+    advance::advances_to(verification, policy, now).is_some()
+}
+
 /// Begins a verification and queues its first attempt.
 ///
 /// The plan's first candidate is taken; a plan without candidates opens nothing and is the caller's to refuse.
@@ -129,6 +135,7 @@ pub fn step(
     match event {
         Event::Sent { attempt, outcome } => turn.sent(*attempt, outcome),
         Event::Released { attempt } => turn.released(*attempt),
+        Event::Skipped { attempt } => turn.skipped(*attempt),
         Event::Due => turn.due(),
         Event::ReceiptMerged { attempt } => turn.receipt_merged(*attempt),
         Event::Cancelled => turn.cancelled(),

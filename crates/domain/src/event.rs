@@ -20,6 +20,11 @@ pub enum Event {
         /// Which attempt it held.
         attempt: AttemptNumber,
     },
+    /// A worker did not try, because the provider's breaker is open.
+    Skipped {
+        /// Which attempt it held.
+        attempt: AttemptNumber,
+    },
     /// An instant has come at which somebody must look.
     Due,
     /// A receipt was merged into the attempt.

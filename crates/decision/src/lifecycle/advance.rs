@@ -71,13 +71,8 @@ impl Turn<'_> {
     fn place_code(&mut self, number: AttemptNumber, candidate: &Candidate) {
         let class = candidate.channel.class();
         let until = self.next.expires_at;
-        let slot = CodeSlot {
-            key: self.fresh.key,
-            digest: self.fresh.digest,
-            until,
-            attempt: Some(number),
-            class,
-        };
+        let slot =
+            CodeSlot { key: self.fresh.key, digest: self.fresh.digest, until, attempt: Some(number), class };
         let policy = if self.keeps_code() { CodePolicy::Same } else { self.policy.codes };
         let slots = &mut self.next.slots;
         match policy {
@@ -101,7 +96,11 @@ impl Turn<'_> {
 }
 
 /// The candidate that would go next at `now`, if there is room and time for one.
-pub(super) fn advances_to(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> Option<usize> {
+pub(super) fn advances_to(
+    verification: &Verification,
+    policy: &LifecyclePolicy,
+    now: Moment,
+) -> Option<usize> {
     let has_room = verification.attempts.len() < usize::from(policy.resend.max_attempts);
     if has_room && now < verification.send_before { next_candidate(verification) } else { None }
 }

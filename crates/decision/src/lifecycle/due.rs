@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, FailureClass, JobKind, LifecyclePolicy, Moment, Phase, Revocation, State,
-    SucceedOn, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, FailureClass, JobKind, LifecyclePolicy, Moment,
+    Phase, Revocation, State, SucceedOn, Verification,
 };
 
 use super::Turn;
@@ -17,7 +17,8 @@ const REVOKE_AGAIN: Duration = Duration::from_secs(10);
 pub fn next_due(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> Option<Moment> {
     match verification.state {
         State::Pending => {
-            let instant = verification.current().and_then(|attempt| attempt_due(verification, attempt, policy, now));
+            let instant =
+                verification.current().and_then(|attempt| attempt_due(verification, attempt, policy, now));
             Some(instant.unwrap_or(verification.expires_at).min(verification.expires_at))
         }
         State::Ended { .. } => {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use otter_domain::{
-    Channel, Ending, LifecyclePolicy, Moment, Origin, Phase, State, Verification,
-};
+use otter_domain::{Channel, Ending, LifecyclePolicy, Moment, Origin, Phase, State, Verification};
 
 use super::advance::{is_open, next_candidate};
 use super::{Fresh, Step, Turn};

@@ -1,8 +1,8 @@
 //! What the outcome of a send changes.
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Effect, ErrorClass, Failure, FailureClass, HappeningKind, JobKind, Measure, Moment,
-    Phase, ProviderReference, Revocation,
+    Attempt, AttemptEnd, AttemptNumber, Effect, ErrorClass, Failure, FailureClass, HappeningKind, JobKind,
+    Measure, Moment, Phase, ProviderReference, Revocation,
 };
 
 use super::Turn;
@@ -51,6 +51,15 @@ impl Turn<'_> {
         self.dispatch(&attempt, JobKind::Send);
     }
 
+    /// A worker did not even try.
+    pub(super) fn skipped(&mut self, number: AttemptNumber) {
+        let Some(attempt) = self.next.attempt(number).cloned() else { return };
+        let Phase::Claimed { .. } = attempt.phase else { return };
+        let (class, error) = (FailureClass::Unavailable, ErrorClass::Unknown);
+        self.end_attempt(&attempt, AttemptEnd::Failed { class, error, vendor_code: None });
+        if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
+    }
+
     pub(super) fn dispatch(&mut self, attempt: &Attempt, job: JobKind) {
         let provider = attempt.provider.clone();
         self.effects.push(Effect::Dispatch { provider, attempt: attempt.number, job });
@@ -58,9 +67,11 @@ impl Turn<'_> {
 
     /// When a job that goes on the lane now has waited too long.
     pub(super) fn withdraw_at(&self, attempt: &Attempt) -> Moment {
-        let candidate = self.next.private.as_ref().and_then(|private| {
-            private.plan.candidates.get(usize::from(attempt.candidate))
-        });
+        let candidate = self
+            .next
+            .private
+            .as_ref()
+            .and_then(|private| private.plan.candidates.get(usize::from(attempt.candidate)));
         let patience = candidate.map(|candidate| candidate.max_queue_wait).unwrap_or_default();
         (self.now + patience).min(self.next.send_before)
     }

@@ -43,7 +43,11 @@ fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_left()
 #[test]
 fn an_ambiguous_send_waits_and_then_leaves_the_provider() {
     let mut history = History::open(
-        vec![candidate("alpha", Channel::Sms), candidate("alpha", Channel::Voice), candidate("beta", Channel::Sms)],
+        vec![
+            candidate("alpha", Channel::Sms),
+            candidate("alpha", Channel::Voice),
+            candidate("beta", Channel::Sms),
+        ],
         LifecyclePolicy::default(),
     );
     history.sends(Err(FailureClass::Ambiguous));
@@ -58,7 +62,8 @@ fn an_ambiguous_send_waits_and_then_leaves_the_provider() {
 fn an_idempotent_provider_may_be_asked_again_after_an_ambiguous_send() {
     let mut again = candidate("delta", Channel::Voice);
     again.idempotent = true;
-    let mut history = History::open(vec![candidate("delta", Channel::Rcs), again], LifecyclePolicy::default());
+    let mut history =
+        History::open(vec![candidate("delta", Channel::Rcs), again], LifecyclePolicy::default());
     history.sends(Err(FailureClass::Ambiguous));
     history.wait();
     assert_eq!((history.current_provider(), history.current().channel), ("delta", Channel::Voice));

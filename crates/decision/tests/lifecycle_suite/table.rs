@@ -57,6 +57,7 @@ fn events() -> Vec<(&'static str, Act)> {
         ("sent: unavailable", |history| history.sent(Err(FailureClass::Unavailable))),
         ("sent: misconfigured", |history| history.sent(Err(FailureClass::Misconfigured))),
         ("sent: ambiguous", |history| history.sent(Err(FailureClass::Ambiguous))),
+        ("skipped", |history| history.on(Event::Skipped { attempt: AttemptNumber::FIRST })),
         ("its instant comes", |history| if history.due_at().is_some() { history.wait() } else { Vec::new() }),
         ("receipt: delivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered)),
         ("receipt: undelivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered)),
