@@ -61,7 +61,8 @@ impl Judgement {
 /// `request_id` of the check that succeeded, if one did.
 ///
 /// Refusals come in this order and count nothing: another tenant's, ended or expired (SEC-02), exhausted (SEC-04),
-/// waiting (SEC-05). Whatever passes them is counted before it is compared (SEC-09).
+/// waiting (SEC-05). Whatever passes them is counted before it is compared (SEC-09), and makes a new version, so that
+/// nothing decided on the old one can bring a spent check back.
 pub fn judge(
     verification: &mut Verification,
     failed: &mut Vec<FailedChecks>,

@@ -11,6 +11,7 @@ pub mod check;
 pub mod lifecycle;
 pub mod limits;
 pub mod plan;
+pub mod rates;
 pub mod receipt;
 pub mod resume;
 pub mod retry;

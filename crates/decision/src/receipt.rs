@@ -26,7 +26,7 @@ pub enum Merge {
 
 /// Merges a report of `provider` on one attempt; `receipt.at` is the present moment on the store's clock.
 ///
-/// A repeated report changes nothing. A message that was reported lost and arrives after all is counted as both.
+/// What advances makes a new version. A repeated report changes nothing. A message that was reported lost and arrives after all is counted as both.
 pub fn merge(
     verification: &mut Verification,
     attempt: AttemptNumber,

@@ -1,0 +1,154 @@
+//! What share of sends is accepted, arrives, and is typed in (DOMAIN 5.2 to 5.4).
+//!
+//! Outcomes are counted in cells: one segment, one bucket of 10 s, all outcomes of the attempts that were claimed in
+//! it. Young attempts have not had their chance yet, so each counts only as far as attempts of its age have had theirs
+//! ([`Curve`]): `rate = happened / Σ F(age)`. Mature attempts count in full.
+//!
+//! - acceptance = accepted / submitted. Known at once, so nothing is corrected.
+//! - delivery = delivered / Σ F over what was or may have been sent: accepted and ambiguous. No receipt is no delivery.
+//! - conversion = verified / Σ F over all submitted: what a provider refuses is not converted either.
+
+mod curve;
+mod share;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use otter_domain::{FailureClass, Measure, Moment, Segment};
+
+pub use curve::{Curve, CurveSource, Curves};
+pub use share::{Rate, back_off};
+
+/// The length of the buckets that outcomes are counted in.
+pub const BUCKET: Duration = Duration::from_secs(10);
+
+/// The discount of a parent's rate in [`back_off`]: how many attempts of its own outweigh it.
+pub const KAPPA: f64 = 20.0;
+
+/// The outcomes of one segment's attempts that were claimed in one bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell<'a> {
+    /// When the bucket begins.
+    pub bucket: Moment,
+    /// Where the outcomes belong.
+    pub segment: &'a Segment,
+    /// How many of each.
+    pub counts: &'a BTreeMap<Measure, u64>,
+}
+
+impl Cell<'_> {
+    /// How old the cell's attempts are on average.
+    fn age(&self, now: Moment) -> Duration {
+        now.since(self.bucket + BUCKET / 2)
+    }
+}
+
+/// What became of the attempts of one window, and the shares that follow from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentRates {
+    /// Attempts with a known outcome of the send.
+    pub submitted: u64,
+    /// The provider took them.
+    pub accepted: u64,
+    /// They arrived: a receipt said so, or as many codes were entered (RTE-01).
+    pub delivered: u64,
+    /// A receipt said that they will not arrive; those that arrived later all the same are in both.
+    pub undelivered: u64,
+    /// Their code was entered.
+    pub verified: u64,
+    /// Accepted and ambiguous attempts that are old enough that nothing more is expected of them.
+    pub mature: u64,
+    /// Sends that did not succeed or may not have, by class.
+    pub failed: BTreeMap<FailureClass, u64>,
+    /// The share that was accepted.
+    pub acceptance: Rate,
+    /// The share that arrived.
+    pub delivery: Rate,
+    /// The share whose code was entered.
+    pub conversion: Rate,
+}
+
+/// The rates of each group among the cells whose bucket began within `window` before `now`. `group` says where a
+/// segment belongs (itself, its channel, everything …); groups without a cell are absent.
+pub fn by<'a, G: Ord>(
+    group: impl Fn(&Segment) -> G,
+    cells: impl IntoIterator<Item = Cell<'a>>,
+    curves: &Curves,
+    window: Duration,
+    now: Moment,
+) -> BTreeMap<G, SegmentRates> {
+    let mut tallies: BTreeMap<G, Tally> = BTreeMap::new();
+    for cell in cells.into_iter().filter(|cell| now.since(cell.bucket) < window) {
+        tallies.entry(group(cell.segment)).or_default().add(&cell, curves, now);
+    }
+    tallies.into_iter().map(|(group, tally)| (group, tally.rates())).collect()
+}
+
+/// Sums of cells, some of them weighted by age.
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: u64,
+    delivered: u64,
+    undelivered: u64,
+    verified: u64,
+    mature: u64,
+    failed: BTreeMap<FailureClass, u64>,
+    /// Σ F of what may have been sent.
+    deliverable: f64,
+    /// Σ F of what was submitted.
+    convertible: f64,
+}
+
+impl Tally {
+    fn add(&mut self, cell: &Cell<'_>, curves: &Curves, now: Moment) {
+        let (channel, country) = (cell.segment.channel, cell.segment.country);
+        let (mut sent, mut submitted, mut reported, mut verified) = (0, 0, 0, 0);
+        for (measure, count) in cell.counts {
+            match measure {
+                Measure::Accepted => {
+                    self.accepted += count;
+                    sent += count;
+                    submitted += count;
+                }
+                Measure::Failed(class) => {
+                    *self.failed.entry(*class).or_default() += count;
+                    sent += if *class == FailureClass::Ambiguous { *count } else { 0 };
+                    submitted += count;
+                }
+                Measure::Delivered(_) => reported += count,
+                Measure::Undelivered => self.undelivered += count,
+                Measure::Verified(_) => verified += count,
+            }
+        }
+        self.verified += verified;
+        // A code that was entered has arrived, whatever the receipts say (RTE-01). Which attempts had both is not
+        // counted, so this is the least that must have arrived.
+        self.delivered += reported.max(verified);
+        let age = cell.age(now);
+        let conversion = curves.verified(channel, country);
+        self.mature += if age >= conversion.maturity() { sent } else { 0 };
+        self.deliverable += curves.delivered(channel, country).share_by(age) * sent as f64;
+        self.convertible += conversion.share_by(age) * submitted as f64;
+    }
+
+    fn rates(self) -> SegmentRates {
+        let submitted = self.accepted + self.failed.values().sum::<u64>();
+        let ambiguous = self.failed.get(&FailureClass::Ambiguous).copied().unwrap_or_default();
+        SegmentRates {
+            submitted,
+            accepted: self.accepted,
+            delivered: self.delivered,
+            undelivered: self.undelivered,
+            verified: self.verified,
+            mature: self.mature,
+            acceptance: Rate::of(self.accepted, submitted, submitted as f64),
+            delivery: Rate::of(self.delivered, self.accepted + ambiguous, self.deliverable),
+            conversion: Rate::of(self.verified, submitted, self.convertible),
+            failed: self.failed,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "rates_tests.rs"]
+mod tests;
