@@ -1,0 +1,367 @@
+//! What the catalogue refuses, chooses and renders.
+
+use std::time::Duration;
+
+use otter_domain::{
+    Channel, Code, Content, Context, Country, Locale, Payment, PaymentPolicy, PurposeName, TenantId,
+};
+use otter_message::sms::Encoding;
+use otter_message::{Catalogue, Flaw, NoContent, Override, Place, Request, TenantTexts, WhatsAppTemplate};
+
+fn tenant() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+fn purpose(name: &str) -> PurposeName {
+    PurposeName::parse(name).unwrap()
+}
+
+fn locale(tag: &str) -> Locale {
+    Locale::parse(tag).unwrap()
+}
+
+fn texts() -> TenantTexts {
+    let purposes =
+        vec![(purpose("login"), PaymentPolicy::NotAPayment), (purpose("payment"), PaymentPolicy::Required)];
+    TenantTexts { purposes, ..TenantTexts::new("ExampleCo") }
+}
+
+fn own(purpose_name: Option<&str>, tag: &str, channel: Channel, text: &str) -> Override {
+    Override { purpose: purpose_name.map(purpose), locale: locale(tag), channel, text: text.into() }
+}
+
+fn approved(tag: &str, name: &str, seconds: u64) -> WhatsAppTemplate {
+    WhatsAppTemplate {
+        purpose: None,
+        locale: locale(tag),
+        name: name.into(),
+        language: tag.replace('-', "_"),
+        send_ttl: Duration::from_secs(seconds),
+    }
+}
+
+fn catalogue(texts: TenantTexts) -> Catalogue {
+    Catalogue::new(vec![(tenant(), texts)]).unwrap()
+}
+
+fn problems(texts: TenantTexts) -> Vec<(Place, Flaw)> {
+    let problems = Catalogue::new(vec![(tenant(), texts)]).unwrap_err();
+    problems.into_iter().map(|problem| (problem.place, problem.flaw)).collect()
+}
+
+/// What to ask a catalogue for; the rest of the request is the same in every test.
+struct Wish {
+    purpose: &'static str,
+    locale: &'static str,
+    channel: Channel,
+    context: Context,
+    remaining: u64,
+}
+
+const LOGIN: Wish =
+    Wish { purpose: "login", locale: "en", channel: Channel::Sms, context: Context::None, remaining: 300 };
+
+fn payment() -> Wish {
+    let payment = Payment {
+        currency: "EUR".into(),
+        minor_units: 4999,
+        payee_id: "DE89370400440532013000".into(),
+        payee_name: "Book Shop GmbH".into(),
+    };
+    Wish { purpose: "payment", context: Context::Payment(payment), ..LOGIN }
+}
+
+fn render(catalogue: &Catalogue, wish: &Wish) -> Result<Content, NoContent> {
+    let (tenant, purpose, locale) = (tenant(), purpose(wish.purpose), locale(wish.locale));
+    let request = Request {
+        tenant: &tenant,
+        purpose: &purpose,
+        locale: &locale,
+        channel: wish.channel,
+        context: &wish.context,
+        remaining: Duration::from_secs(wish.remaining),
+    };
+    let content = catalogue.render(request, &Code::parse("042137").unwrap());
+    assert_eq!(catalogue.can_render(request), content.as_ref().map(|_| ()).map_err(Clone::clone));
+    content
+}
+
+fn text(catalogue: &Catalogue, wish: &Wish) -> String {
+    match render(catalogue, wish).unwrap() {
+        Content::Sms(sms) => sms.text.reveal().to_owned(),
+        Content::Rcs(rcs) => rcs.text.reveal().to_owned(),
+        Content::WhatsApp(call) => format!("{} {}", call.template, call.language),
+        Content::Voice(spoken) => {
+            format!("[{}] {} | {} | {}", spoken.locale, spoken.intro, spoken.again, spoken.goodbye)
+        }
+    }
+}
+
+#[test]
+fn built_in_texts_speak_the_language_asked_for() {
+    let catalogue = catalogue(texts());
+    let check = |tag, expected| assert_eq!(text(&catalogue, &Wish { locale: tag, ..LOGIN }), expected);
+    check("en", "042137 is your ExampleCo code. It expires in 5 minutes. Do not share it.");
+    check("de-AT", "042137 ist dein ExampleCo-Code. Er läuft in 5 Minuten ab. Gib ihn nicht weiter.");
+    check("es", "042137 es tu codigo de ExampleCo. Caduca en 5 minutos. No lo compartas.");
+    check("pt-BR", "042137 é seu codigo ExampleCo. Expira em 5 minutos. Nunca o compartilhe.");
+    check("zh-Hant-TW", "驗證碼042137，5分鐘內有效，請勿告訴他人。【ExampleCo】");
+    check("tlh", "042137 is your ExampleCo code. It expires in 5 minutes. Do not share it.");
+    let last_minute = Wish { remaining: 119, ..LOGIN };
+    assert!(text(&catalogue, &last_minute).contains("in 1 minute."));
+}
+
+#[test]
+fn sms_tells_its_parts_and_alphabet() {
+    let catalogue = catalogue(texts());
+    let Ok(Content::Sms(english)) = render(&catalogue, &LOGIN) else { panic!("an SMS is a text") };
+    assert_eq!((english.parts, english.unicode), (1, false));
+    let hindi = Wish { locale: "hi", ..LOGIN };
+    let Ok(Content::Sms(hindi)) = render(&catalogue, &hindi) else { panic!("an SMS is a text") };
+    assert_eq!((hindi.parts, hindi.unicode), (1, true));
+}
+
+#[test]
+fn voice_splits_the_words_around_the_digits_fmt_50() {
+    let catalogue = catalogue(texts());
+    let voice = Wish { channel: Channel::Voice, locale: "de-AT", ..LOGIN };
+    assert_eq!(
+        text(&catalogue, &voice),
+        "[de-AT] Dein ExampleCo-Code lautet | Noch einmal | Auf Wiederhören"
+    );
+    let unknown = Wish { channel: Channel::Voice, locale: "tlh", ..LOGIN };
+    assert_eq!(text(&catalogue, &unknown), "[en] Your ExampleCo code is | Again | Goodbye");
+    let payment = Wish { channel: Channel::Voice, ..payment() };
+    let intro = "You are paying EUR 49.99 to Book Shop GmbH with ExampleCo. Your code is";
+    assert_eq!(text(&catalogue, &payment), format!("[en] {intro} | Again | Goodbye"));
+}
+
+#[test]
+fn autofill_line_follows_sms_only_fmt_10() {
+    let host = Some("example.com".to_owned());
+    let catalogue = catalogue(TenantTexts { web_otp_host: host, max_parts: 2, ..texts() });
+    assert!(text(&catalogue, &LOGIN).ends_with("Do not share it.\n\n@example.com #042137"));
+    assert!(text(&catalogue, &Wish { channel: Channel::Rcs, ..LOGIN }).ends_with("Do not share it."));
+}
+
+#[test]
+fn autofill_line_costs_sentences_before_it_costs_a_part() {
+    let host = Some("example.com".to_owned());
+    let purposes = vec![(purpose("login"), PaymentPolicy::NotAPayment)];
+    let catalogue = catalogue(TenantTexts { web_otp_host: host, purposes, ..texts() });
+    let chinese = text(&catalogue, &Wish { locale: "zh", ..LOGIN });
+    assert_eq!(chinese, "验证码042137，5分钟内有效，请勿泄露。【ExampleCo】\n\n@example.com #042137");
+    let hindi = text(&catalogue, &Wish { locale: "hi", ..LOGIN });
+    assert_eq!(hindi, "042137 ExampleCo कोड है। साझा न करें।\n\n@example.com #042137");
+}
+
+#[test]
+fn own_text_of_the_purpose_goes_before_the_tenants_and_the_built_in_one() {
+    let overrides = vec![
+        own(Some("login"), "pt", Channel::Sms, "{code} para entrar em {brand}"),
+        own(None, "pt-BR", Channel::Sms, "{code} de {brand}"),
+        own(None, "ru", Channel::Sms, "Код {brand}: {code}"),
+        own(None, "en", Channel::Sms, "{code} from {brand}"),
+    ];
+    let purposes =
+        vec![(purpose("login"), PaymentPolicy::NotAPayment), (purpose("signup"), PaymentPolicy::NotAPayment)];
+    let catalogue = catalogue(TenantTexts { overrides, purposes, ..texts() });
+    let check = |purpose, locale, expected| {
+        assert_eq!(text(&catalogue, &Wish { purpose, locale, ..LOGIN }), expected);
+    };
+    check("login", "pt-BR", "042137 para entrar em ExampleCo");
+    check("signup", "pt-BR", "042137 de ExampleCo");
+    check("signup", "ru-RU", "Код ExampleCo: 042137");
+    check("login", "tlh", "042137 from ExampleCo");
+    check("login", "de", "042137 ist dein ExampleCo-Code. Er läuft in 5 Minuten ab. Gib ihn nicht weiter.");
+}
+
+#[test]
+fn payments_show_amount_and_payee_cmp_21() {
+    let overrides = vec![own(None, "en", Channel::Sms, "{code} from {brand}")];
+    let catalogue = catalogue(TenantTexts { overrides, ..texts() });
+    let expected = "042137 confirms your ExampleCo payment of EUR 49.99 to Book Shop GmbH (DE89...3000). \
+                    Valid 5 min. Never share this code.";
+    assert_eq!(text(&catalogue, &payment()), expected);
+    let without = Wish { purpose: "payment", ..LOGIN };
+    assert_eq!(render(&catalogue, &without), Err(NoContent::PaymentMissing(purpose("payment"))));
+}
+
+#[test]
+fn whatsapp_template_never_outlives_the_code_fmt_32() {
+    let whatsapp =
+        vec![approved("en", "short", 60), approved("en", "long", 300), approved("de", "lang", 600)];
+    let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
+    let check = |locale, remaining, expected: &str| {
+        let wish = Wish { channel: Channel::WhatsApp, locale, remaining, ..LOGIN };
+        assert_eq!(text(&catalogue, &wish), expected);
+    };
+    check("en-US", 600, "long en");
+    check("en", 299, "short en");
+    check("de", 600, "lang de");
+    check("de", 300, "long en");
+    check("fr", 600, "long en");
+    let late = Wish { channel: Channel::WhatsApp, remaining: 59, ..LOGIN };
+    let expected = NoContent::TemplateOutlives {
+        channel: Channel::WhatsApp,
+        shortest: Duration::from_secs(60),
+        remaining: Duration::from_secs(59),
+    };
+    assert_eq!(render(&catalogue, &late), Err(expected));
+}
+
+#[test]
+fn any_approved_template_serves_a_language_that_has_none_fmt_60() {
+    let whatsapp = vec![approved("pt-BR", "codigo", 300)];
+    let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
+    let wish = Wish { channel: Channel::WhatsApp, locale: "fr", ..LOGIN };
+    assert_eq!(text(&catalogue, &wish), "codigo pt_BR");
+}
+
+#[test]
+fn payments_never_go_over_whatsapp_cmp_23() {
+    let whatsapp = vec![approved("en", "otp", 60)];
+    let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
+    let wish = Wish { channel: Channel::WhatsApp, ..payment() };
+    assert_eq!(render(&catalogue, &wish), Err(NoContent::PaymentUnsupported(Channel::WhatsApp)));
+}
+
+#[test]
+fn tenants_without_texts_or_templates_get_a_reason() {
+    let without_templates = catalogue(texts());
+    let wish = Wish { channel: Channel::WhatsApp, ..LOGIN };
+    assert_eq!(render(&without_templates, &wish), Err(NoContent::NoTemplate(Channel::WhatsApp)));
+    let empty = Catalogue::new(Vec::new()).unwrap();
+    assert_eq!(render(&empty, &LOGIN), Err(NoContent::UnknownTenant(tenant())));
+}
+
+#[test]
+fn language_is_the_one_asked_for_then_the_countrys_then_english_fmt_60() {
+    let catalogue = catalogue(TenantTexts {
+        overrides: vec![own(None, "nl", Channel::Sms, "{code} van {brand}")],
+        ..texts()
+    });
+    let check = |asked: Option<&str>, country, expected| {
+        let asked = asked.map(locale);
+        let found = catalogue.locale(&tenant(), asked.as_ref(), Country::parse(country).unwrap());
+        assert_eq!(found.as_str(), expected);
+    };
+    check(Some("pt-BR"), "DE", "pt-BR");
+    check(Some("de-CH"), "FR", "de-CH");
+    check(Some("tlh"), "FR", "fr");
+    check(Some("nl-BE"), "FR", "nl-BE");
+    check(None, "NL", "nl");
+    check(None, "KR", "en");
+    check(None, "TW", "zh-Hant");
+    check(Some("tlh"), "ZZ", "en");
+}
+
+#[test]
+fn all_problems_are_reported_with_their_places() {
+    let overrides = vec![
+        own(Some("login"), "de", Channel::Sms, "Dein Code bei {brnd}"),
+        own(Some("payment"), "de", Channel::Sms, "{code} gilt"),
+        own(Some("other"), "de", Channel::Sms, "{code}\n"),
+        own(None, "de", Channel::WhatsApp, "{code}"),
+        own(None, "fr", Channel::Sms, "{code} a"),
+        own(None, "fr", Channel::Sms, "{code} b"),
+    ];
+    let whatsapp = vec![WhatsAppTemplate { purpose: Some(purpose("payment")), ..approved("en", "otp", 60) }];
+    let found = problems(TenantTexts {
+        brand: String::new(),
+        web_otp_host: Some("https://example.com".into()),
+        app_hash: Some("x".into()),
+        max_parts: 0,
+        overrides,
+        whatsapp,
+        ..texts()
+    });
+    let flaws: Vec<&Flaw> = found.iter().map(|(_, flaw)| flaw).collect();
+    assert_eq!(
+        flaws,
+        [
+            &Flaw::BrandShape,
+            &Flaw::HostShape,
+            &Flaw::HashShape,
+            &Flaw::PartsRange(0),
+            &Flaw::UnknownPlaceholder("brnd".into()),
+            &Flaw::MissingInPayment("amount"),
+            &Flaw::MissingInPayment("payee"),
+            &Flaw::UnknownPurpose(purpose("other")),
+            &Flaw::EndsWithSpace,
+            &Flaw::FixedByVendor,
+            &Flaw::Duplicate,
+            &Flaw::PaymentOverWhatsApp,
+        ]
+    );
+    let index = |place: &Place| match place {
+        Place::Override { index, .. } | Place::WhatsApp { index, .. } => Some(*index),
+        Place::Brand | Place::WebOtpHost | Place::AppHash | Place::MaxParts | Place::BuiltIn { .. } => None,
+    };
+    let indices: Vec<Option<usize>> = found.iter().map(|(place, _)| index(place)).collect();
+    let (none, some) = (None::<usize>, Some);
+    assert_eq!(
+        indices,
+        [none, none, none, none, some(0), some(1), some(1), some(2), some(2), some(3), some(5), some(0)]
+    );
+}
+
+#[test]
+fn problem_reads_as_a_sentence_that_names_the_place() {
+    let overrides = vec![own(Some("login"), "de", Channel::Sms, "Dein Code")];
+    let problems = Catalogue::new(vec![(tenant(), TenantTexts { overrides, ..texts() })]).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "tenant acme, purpose login, locale de, channel sms: contains {code} 0 times; must contain it once"
+    );
+}
+
+#[test]
+fn built_in_text_that_the_autofill_line_makes_too_long_is_reported() {
+    let host = Some("a-rather-long-host-name.example.com".to_owned());
+    let found = problems(TenantTexts { web_otp_host: host.clone(), ..texts() });
+    let arabic = found.iter().find(|(place, _)| {
+        matches!(place, Place::BuiltIn { payment: false, locale, channel: Channel::Sms } if locale.as_str() == "ar")
+    });
+    let Some((_, Flaw::TooManyParts { encoding: Encoding::Ucs2, parts: 2, max_parts: 1, .. })) = arabic
+    else {
+        panic!("the line takes 51 of 70 units: {found:?}");
+    };
+    assert!(
+        Catalogue::new(vec![(tenant(), TenantTexts { web_otp_host: host, max_parts: 2, ..texts() })]).is_ok()
+    );
+}
+
+#[test]
+fn built_in_text_that_is_never_used_is_not_judged() {
+    let long = "x".repeat(32).replace("xx", "xž");
+    let overrides = |with: bool| {
+        let short = own(None, "ar", Channel::Sms, "{code}");
+        if with { vec![short] } else { Vec::new() }
+    };
+    let judged = |with: bool| {
+        let purposes = vec![(purpose("login"), PaymentPolicy::NotAPayment)];
+        let texts = TenantTexts {
+            purposes,
+            overrides: overrides(with),
+            web_otp_host: Some("host.example.com".into()),
+            ..TenantTexts::new(long.clone())
+        };
+        problems(texts)
+            .iter()
+            .any(|(place, _)| matches!(place, Place::BuiltIn { locale, .. } if locale.as_str() == "ar"))
+    };
+    assert!(judged(false));
+    assert!(!judged(true));
+}
+
+#[test]
+fn nothing_of_the_code_is_in_debug_output_sec_10() {
+    let whatsapp = vec![approved("en", "otp", 60)];
+    let catalogue =
+        catalogue(TenantTexts { whatsapp, web_otp_host: Some("a.example".into()), max_parts: 2, ..texts() });
+    for channel in Channel::ALL {
+        let content = render(&catalogue, &Wish { channel, ..LOGIN }).unwrap();
+        assert!(!format!("{content:?}").contains("042137"), "{channel}");
+    }
+}
