@@ -27,7 +27,7 @@ pub struct Catalogue {
 
 /// Which message is wanted, all but its code.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct Wish<'a> {
     /// Whose brand and texts.
     pub tenant: &'a TenantId,
     /// What the code is for.
@@ -43,7 +43,7 @@ pub struct Request<'a> {
     pub remaining: Duration,
 }
 
-/// Why there is no message for a request.
+/// Why there is no message for a wish.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoContent {
     /// The tenant is not in the configuration.
@@ -73,7 +73,7 @@ pub enum NoContent {
     },
 }
 
-/// What a request comes down to.
+/// What a wish comes down to.
 enum Choice<'a> {
     Written(&'a Texts, Medium, Wordings<'a>),
     Approved(&'a WhatsAppTemplate),
@@ -119,36 +119,36 @@ impl Catalogue {
     }
 
     /// Whether [`Self::render`] would give a message now, for planning before there is a code.
-    pub fn can_render(&self, request: Request<'_>) -> Result<(), NoContent> {
-        self.choose(request).map(|_| ())
+    pub fn can_render(&self, wish: &Wish<'_>) -> Result<(), NoContent> {
+        self.choose(wish).map(|_| ())
     }
 
-    /// Renders the message of one attempt. The same request and code always give the same message.
-    pub fn render(&self, request: Request<'_>, code: &Code) -> Result<Content, NoContent> {
-        let (texts, medium, text) = match self.choose(request)? {
+    /// Renders the message of one attempt. The same wish and code always give the same message.
+    pub fn render(&self, wish: &Wish<'_>, code: &Code) -> Result<Content, NoContent> {
+        let (texts, medium, text) = match self.choose(wish)? {
             Choice::Approved(template) => return Ok(Content::WhatsApp(call(template, code))),
             Choice::Written(texts, medium, text) => (texts, medium, text),
         };
-        let bill = match request.context {
+        let bill = match wish.context {
             Context::Payment(payment) => Some(Bill::of(payment)),
             Context::None | Context::Text(_) => None,
         };
-        let minutes = compose::minutes(request.remaining);
+        let minutes = compose::minutes(wish.remaining);
         let particulars = Particulars { minutes, bill: bill.as_ref(), code };
         let fullest = &text.wordings[0];
         Ok(match medium {
             Medium::Sms => Content::Sms(texts.frame.sms(text.wordings, particulars).into_sms()),
             Medium::Rcs => Content::Rcs(RcsText { text: texts.frame.rich(fullest, particulars) }),
             Medium::Voice => {
-                let same_language = text.locale.language() == request.locale.language();
-                let voice = if same_language { request.locale } else { text.locale };
+                let same_language = text.locale.language() == wish.locale.language();
+                let voice = if same_language { wish.locale } else { text.locale };
                 Content::Voice(texts.frame.spoken(fullest, particulars, voice.clone()))
             }
         })
     }
 
-    fn choose<'a>(&'a self, request: Request<'_>) -> Result<Choice<'a>, NoContent> {
-        let Request { tenant, purpose, locale, channel, context, remaining } = request;
+    fn choose<'a>(&'a self, wish: &Wish<'_>) -> Result<Choice<'a>, NoContent> {
+        let Wish { tenant, purpose, locale, channel, context, remaining } = *wish;
         let texts = self.tenants.get(tenant).ok_or_else(|| NoContent::UnknownTenant(tenant.clone()))?;
         let kind = texts.kind_of_message(purpose, context);
         let kind = kind.ok_or_else(|| NoContent::PaymentMissing(purpose.clone()))?;

@@ -21,7 +21,7 @@ pub mod spoken;
 mod template;
 mod tenant;
 
-pub use catalogue::{Catalogue, NoContent, Request};
+pub use catalogue::{Catalogue, NoContent, Wish};
 pub use preview::{Preview, Room};
 pub use problem::{Flaw, Place, TemplateProblem};
 pub use settings::{Override, TenantTexts, WhatsAppTemplate};

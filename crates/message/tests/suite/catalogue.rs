@@ -6,7 +6,7 @@ use otter_domain::{
     Channel, Code, Content, Context, Country, Locale, Payment, PaymentPolicy, PurposeName, TenantId,
 };
 use otter_message::sms::Encoding;
-use otter_message::{Catalogue, Flaw, NoContent, Override, Place, Request, TenantTexts, WhatsAppTemplate};
+use otter_message::{Catalogue, Flaw, NoContent, Override, Place, TenantTexts, WhatsAppTemplate, Wish};
 
 fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -49,8 +49,8 @@ fn problems(texts: TenantTexts) -> Vec<(Place, Flaw)> {
     problems.into_iter().map(|problem| (problem.place, problem.flaw)).collect()
 }
 
-/// What to ask a catalogue for; the rest of the request is the same in every test.
-struct Wish {
+/// What to ask a catalogue for; the rest of the wish is the same in every test.
+struct Case {
     purpose: &'static str,
     locale: &'static str,
     channel: Channel,
@@ -58,36 +58,36 @@ struct Wish {
     remaining: u64,
 }
 
-const LOGIN: Wish =
-    Wish { purpose: "login", locale: "en", channel: Channel::Sms, context: Context::None, remaining: 300 };
+const LOGIN: Case =
+    Case { purpose: "login", locale: "en", channel: Channel::Sms, context: Context::None, remaining: 300 };
 
-fn payment() -> Wish {
+fn payment() -> Case {
     let payment = Payment {
         currency: "EUR".into(),
         minor_units: 4999,
         payee_id: "DE89370400440532013000".into(),
         payee_name: "Book Shop GmbH".into(),
     };
-    Wish { purpose: "payment", context: Context::Payment(payment), ..LOGIN }
+    Case { purpose: "payment", context: Context::Payment(payment), ..LOGIN }
 }
 
-fn render(catalogue: &Catalogue, wish: &Wish) -> Result<Content, NoContent> {
-    let (tenant, purpose, locale) = (tenant(), purpose(wish.purpose), locale(wish.locale));
-    let request = Request {
+fn render(catalogue: &Catalogue, case: &Case) -> Result<Content, NoContent> {
+    let (tenant, purpose, locale) = (tenant(), purpose(case.purpose), locale(case.locale));
+    let wish = Wish {
         tenant: &tenant,
         purpose: &purpose,
         locale: &locale,
-        channel: wish.channel,
-        context: &wish.context,
-        remaining: Duration::from_secs(wish.remaining),
+        channel: case.channel,
+        context: &case.context,
+        remaining: Duration::from_secs(case.remaining),
     };
-    let content = catalogue.render(request, &Code::parse("042137").unwrap());
-    assert_eq!(catalogue.can_render(request), content.as_ref().map(|_| ()).map_err(Clone::clone));
+    let content = catalogue.render(&wish, &Code::parse("042137").unwrap());
+    assert_eq!(catalogue.can_render(&wish), content.as_ref().map(|_| ()).map_err(Clone::clone));
     content
 }
 
-fn text(catalogue: &Catalogue, wish: &Wish) -> String {
-    match render(catalogue, wish).unwrap() {
+fn text(catalogue: &Catalogue, case: &Case) -> String {
+    match render(catalogue, case).unwrap() {
         Content::Sms(sms) => sms.text.reveal().to_owned(),
         Content::Rcs(rcs) => rcs.text.reveal().to_owned(),
         Content::WhatsApp(call) => format!("{} {}", call.template, call.language),
@@ -100,14 +100,14 @@ fn text(catalogue: &Catalogue, wish: &Wish) -> String {
 #[test]
 fn built_in_texts_speak_the_language_asked_for() {
     let catalogue = catalogue(texts());
-    let check = |tag, expected| assert_eq!(text(&catalogue, &Wish { locale: tag, ..LOGIN }), expected);
+    let check = |tag, expected| assert_eq!(text(&catalogue, &Case { locale: tag, ..LOGIN }), expected);
     check("en", "042137 is your ExampleCo code. It expires in 5 minutes. Do not share it.");
     check("de-AT", "042137 ist dein ExampleCo-Code. Er läuft in 5 Minuten ab. Gib ihn nicht weiter.");
     check("es", "042137 es tu codigo de ExampleCo. Caduca en 5 minutos. No lo compartas.");
     check("pt-BR", "042137 é seu codigo ExampleCo. Expira em 5 minutos. Nunca o compartilhe.");
     check("zh-Hant-TW", "驗證碼042137，5分鐘內有效，請勿告訴他人。【ExampleCo】");
     check("tlh", "042137 is your ExampleCo code. It expires in 5 minutes. Do not share it.");
-    let last_minute = Wish { remaining: 119, ..LOGIN };
+    let last_minute = Case { remaining: 119, ..LOGIN };
     assert!(text(&catalogue, &last_minute).contains("in 1 minute."));
 }
 
@@ -116,7 +116,7 @@ fn sms_tells_its_parts_and_alphabet() {
     let catalogue = catalogue(texts());
     let Ok(Content::Sms(english)) = render(&catalogue, &LOGIN) else { panic!("an SMS is a text") };
     assert_eq!((english.parts, english.unicode), (1, false));
-    let hindi = Wish { locale: "hi", ..LOGIN };
+    let hindi = Case { locale: "hi", ..LOGIN };
     let Ok(Content::Sms(hindi)) = render(&catalogue, &hindi) else { panic!("an SMS is a text") };
     assert_eq!((hindi.parts, hindi.unicode), (1, true));
 }
@@ -124,14 +124,14 @@ fn sms_tells_its_parts_and_alphabet() {
 #[test]
 fn voice_splits_the_words_around_the_digits_fmt_50() {
     let catalogue = catalogue(texts());
-    let voice = Wish { channel: Channel::Voice, locale: "de-AT", ..LOGIN };
+    let voice = Case { channel: Channel::Voice, locale: "de-AT", ..LOGIN };
     assert_eq!(
         text(&catalogue, &voice),
         "[de-AT] Dein ExampleCo-Code lautet | Noch einmal | Auf Wiederhören"
     );
-    let unknown = Wish { channel: Channel::Voice, locale: "tlh", ..LOGIN };
+    let unknown = Case { channel: Channel::Voice, locale: "tlh", ..LOGIN };
     assert_eq!(text(&catalogue, &unknown), "[en] Your ExampleCo code is | Again | Goodbye");
-    let payment = Wish { channel: Channel::Voice, ..payment() };
+    let payment = Case { channel: Channel::Voice, ..payment() };
     let intro = "You are paying EUR 49.99 to Book Shop GmbH with ExampleCo. Your code is";
     assert_eq!(text(&catalogue, &payment), format!("[en] {intro} | Again | Goodbye"));
 }
@@ -141,7 +141,7 @@ fn autofill_line_follows_sms_only_fmt_10() {
     let host = Some("example.com".to_owned());
     let catalogue = catalogue(TenantTexts { web_otp_host: host, max_parts: 2, ..texts() });
     assert!(text(&catalogue, &LOGIN).ends_with("Do not share it.\n\n@example.com #042137"));
-    assert!(text(&catalogue, &Wish { channel: Channel::Rcs, ..LOGIN }).ends_with("Do not share it."));
+    assert!(text(&catalogue, &Case { channel: Channel::Rcs, ..LOGIN }).ends_with("Do not share it."));
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn autofill_line_costs_sentences_before_it_costs_a_part() {
     let host = Some("example.com".to_owned());
     let purposes = vec![(purpose("login"), PaymentPolicy::NotAPayment)];
     let catalogue = catalogue(TenantTexts { web_otp_host: host, purposes, ..texts() });
-    let chinese = text(&catalogue, &Wish { locale: "zh", ..LOGIN });
+    let chinese = text(&catalogue, &Case { locale: "zh", ..LOGIN });
     assert_eq!(chinese, "验证码042137，5分钟内有效，请勿泄露。【ExampleCo】\n\n@example.com #042137");
-    let hindi = text(&catalogue, &Wish { locale: "hi", ..LOGIN });
+    let hindi = text(&catalogue, &Case { locale: "hi", ..LOGIN });
     assert_eq!(hindi, "042137 ExampleCo कोड है। साझा न करें।\n\n@example.com #042137");
 }
 
@@ -167,7 +167,7 @@ fn own_text_of_the_purpose_goes_before_the_tenants_and_the_built_in_one() {
         vec![(purpose("login"), PaymentPolicy::NotAPayment), (purpose("signup"), PaymentPolicy::NotAPayment)];
     let catalogue = catalogue(TenantTexts { overrides, purposes, ..texts() });
     let check = |purpose, locale, expected| {
-        assert_eq!(text(&catalogue, &Wish { purpose, locale, ..LOGIN }), expected);
+        assert_eq!(text(&catalogue, &Case { purpose, locale, ..LOGIN }), expected);
     };
     check("login", "pt-BR", "042137 para entrar em ExampleCo");
     check("signup", "pt-BR", "042137 de ExampleCo");
@@ -183,7 +183,7 @@ fn payments_show_amount_and_payee_cmp_21() {
     let expected = "042137 confirms your ExampleCo payment of EUR 49.99 to Book Shop GmbH (DE89...3000). \
                     Valid 5 min. Never share this code.";
     assert_eq!(text(&catalogue, &payment()), expected);
-    let without = Wish { purpose: "payment", ..LOGIN };
+    let without = Case { purpose: "payment", ..LOGIN };
     assert_eq!(render(&catalogue, &without), Err(NoContent::PaymentMissing(purpose("payment"))));
 }
 
@@ -193,15 +193,15 @@ fn whatsapp_template_never_outlives_the_code_fmt_32() {
         vec![approved("en", "short", 60), approved("en", "long", 300), approved("de", "lang", 600)];
     let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
     let check = |locale, remaining, expected: &str| {
-        let wish = Wish { channel: Channel::WhatsApp, locale, remaining, ..LOGIN };
-        assert_eq!(text(&catalogue, &wish), expected);
+        let case = Case { channel: Channel::WhatsApp, locale, remaining, ..LOGIN };
+        assert_eq!(text(&catalogue, &case), expected);
     };
     check("en-US", 600, "long en");
     check("en", 299, "short en");
     check("de", 600, "lang de");
     check("de", 300, "long en");
     check("fr", 600, "long en");
-    let late = Wish { channel: Channel::WhatsApp, remaining: 59, ..LOGIN };
+    let late = Case { channel: Channel::WhatsApp, remaining: 59, ..LOGIN };
     let expected = NoContent::TemplateOutlives {
         channel: Channel::WhatsApp,
         shortest: Duration::from_secs(60),
@@ -214,23 +214,23 @@ fn whatsapp_template_never_outlives_the_code_fmt_32() {
 fn any_approved_template_serves_a_language_that_has_none_fmt_60() {
     let whatsapp = vec![approved("pt-BR", "codigo", 300)];
     let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
-    let wish = Wish { channel: Channel::WhatsApp, locale: "fr", ..LOGIN };
-    assert_eq!(text(&catalogue, &wish), "codigo pt_BR");
+    let case = Case { channel: Channel::WhatsApp, locale: "fr", ..LOGIN };
+    assert_eq!(text(&catalogue, &case), "codigo pt_BR");
 }
 
 #[test]
 fn payments_never_go_over_whatsapp_cmp_23() {
     let whatsapp = vec![approved("en", "otp", 60)];
     let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
-    let wish = Wish { channel: Channel::WhatsApp, ..payment() };
-    assert_eq!(render(&catalogue, &wish), Err(NoContent::PaymentUnsupported(Channel::WhatsApp)));
+    let case = Case { channel: Channel::WhatsApp, ..payment() };
+    assert_eq!(render(&catalogue, &case), Err(NoContent::PaymentUnsupported(Channel::WhatsApp)));
 }
 
 #[test]
 fn tenants_without_texts_or_templates_get_a_reason() {
     let without_templates = catalogue(texts());
-    let wish = Wish { channel: Channel::WhatsApp, ..LOGIN };
-    assert_eq!(render(&without_templates, &wish), Err(NoContent::NoTemplate(Channel::WhatsApp)));
+    let case = Case { channel: Channel::WhatsApp, ..LOGIN };
+    assert_eq!(render(&without_templates, &case), Err(NoContent::NoTemplate(Channel::WhatsApp)));
     let empty = Catalogue::new(Vec::new()).unwrap();
     assert_eq!(render(&empty, &LOGIN), Err(NoContent::UnknownTenant(tenant())));
 }
@@ -361,7 +361,7 @@ fn nothing_of_the_code_is_in_debug_output_sec_10() {
     let catalogue =
         catalogue(TenantTexts { whatsapp, web_otp_host: Some("a.example".into()), max_parts: 2, ..texts() });
     for channel in Channel::ALL {
-        let content = render(&catalogue, &Wish { channel, ..LOGIN }).unwrap();
+        let content = render(&catalogue, &Case { channel, ..LOGIN }).unwrap();
         assert!(!format!("{content:?}").contains("042137"), "{channel}");
     }
 }
