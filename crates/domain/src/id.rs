@@ -278,7 +278,7 @@ impl fmt::Debug for VerificationId {
 
 /// An id of ours that we give to a vendor as the message's id (a version 8 UUID). Its 12 bits after the version hold
 /// the partition; the rest comes from a keyed hash of the verification and the attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(Uuid);
 
 impl MessageId {

@@ -4,15 +4,23 @@
 //! their sealing. Engines move bytes, compare versions and carry out what was decided; policy stays in `decision`,
 //! whose executable specifications of *check* and *receipt merge* the in-memory reference runs directly.
 
+mod engine;
 pub mod event_record;
 mod format;
+mod machine;
+mod memory;
 pub mod record;
 mod seal;
+mod shared;
 mod store;
 
+pub use engine::MachineEngine;
 pub use format::FORMAT;
+pub use machine::{Changes, Key, PartitionState};
+pub use memory::MemoryStore;
 pub use record::Record;
 pub use seal::{Keyring, NonceSource, Sealer};
+pub use shared::{SharedKey, SharedState};
 pub use store::{
     Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell,
     Grant, LaneDepth, Lease, MergeVerdict, Nonce, Position, ReceiptMerge, ReceiptTarget, RequestKey,

@@ -60,8 +60,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Beginning sets the lease and the timer to its end, counts the try, and sets `claimed_at` the first time.
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error>;
 
-    /// Extends leases to `lease` from now and moves their timers, if the worker still holds them; says for each whether
-    /// it did. A lease that is over is not held: somebody may be declaring its send ambiguous.
+    /// Extends leases to `lease` from now if the worker still holds them, and the verification's timer with it if that is
+    /// the lease's end; says for each whether it did. A lease that is over is not held: somebody may be declaring its
+    /// send ambiguous.
     async fn renew(
         &self,
         home: Partition,

@@ -1,0 +1,72 @@
+//! Checks, by the executable specification itself.
+
+use otter_decision::check::{judge, needs_tidying};
+use otter_domain::{CheckSubmission, CheckVerdict, FailedChecks, Moment, Verification};
+
+use super::{Changes, FailedScope, Key, PartitionState};
+use crate::CheckAnswer;
+
+impl PartitionState {
+    /// Judges one submission; see [`crate::Store::check`].
+    pub fn check(&mut self, submission: &CheckSubmission, now: Moment, changes: &mut Changes) -> CheckAnswer {
+        let unknown = CheckAnswer { verdict: CheckVerdict::Unknown, verification: None };
+        let Some(scope) = self.held(submission.id, now).map(|held| failed_scope(&held.verification)) else {
+            return unknown;
+        };
+        let mut failed = self.failed_checks(&scope, now);
+        let Some(held) = self.held_mut(submission.id, now) else { return unknown };
+        let version = held.verification.version;
+        let judgement = judge(&mut held.verification, &mut failed, held.winner.as_ref(), submission, now);
+        if judgement.verdict == CheckVerdict::Unknown {
+            return unknown;
+        }
+        let verdict = judgement.verdict.clone();
+        if judgement.is_counted() {
+            if held.verification.is_pending() {
+                held.verification.version = version;
+            } else {
+                held.winner = judgement.winner;
+                let due = needs_tidying(&held.verification).then_some(now);
+                self.set_due(submission.id, due);
+                self.set_expiry(submission.id, now);
+            }
+            changes.touch(Key::Verification(submission.id));
+            let tenant = scope.0.clone();
+            self.set_failed_checks(scope, failed, changes);
+            if let Some(observation) = judgement.observation {
+                self.observe(observation, now, changes);
+            }
+            for kind in judgement.happening {
+                self.publish(submission.id, tenant.clone(), kind, now, changes);
+            }
+        }
+        let verification = self.held(submission.id, now).map(|held| held.verification.clone());
+        let verification = verification.map(|verification| Verification { private: None, ..verification });
+        CheckAnswer { verdict, verification }
+    }
+
+    /// The counters that are not past their retention.
+    fn failed_checks(&self, scope: &FailedScope, now: Moment) -> Vec<FailedChecks> {
+        let counters = self.failed.get(scope).into_iter().flatten();
+        counters.filter(|counter| now < counter.last_at + self.retention.failed_checks).cloned().collect()
+    }
+
+    fn set_failed_checks(&mut self, scope: FailedScope, failed: Vec<FailedChecks>, changes: &mut Changes) {
+        let key = Key::Failed(scope.0.clone(), scope.1.clone(), scope.2.clone());
+        let Some(last) = failed.iter().map(|counter| counter.last_at).max() else {
+            if self.failed.remove(&scope).is_some() {
+                changes.touch(key);
+            }
+            return;
+        };
+        let is_new = self.failed.insert(scope, failed).is_none();
+        if is_new {
+            self.expiries.insert((last + self.retention.failed_checks, key.clone()));
+        }
+        changes.touch(key);
+    }
+}
+
+fn failed_scope(verification: &Verification) -> FailedScope {
+    (verification.tenant.clone(), verification.recipient.clone(), verification.subject.clone())
+}

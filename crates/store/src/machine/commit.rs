@@ -1,0 +1,171 @@
+//! Commits: a change of one verification with everything that follows from it.
+
+use std::time::Duration;
+
+use otter_domain::{Effect, LimitRule, Moment, ProviderName, Verification, VerificationId, Version};
+
+use super::{Answered, Changes, Held, Key, PartitionState, Pointer, RequestScope};
+use crate::{Commit, CommitVerdict, RequestKey, WakeReason};
+
+impl PartitionState {
+    /// Commits one item; see [`crate::Store::commit`].
+    pub fn commit(&mut self, item: Commit, now: Moment, changes: &mut Changes) -> CommitVerdict {
+        let held = self.held(item.next.id, now);
+        let fits = held.map(|held| held.verification.version) == item.expected;
+        if !fits && held.is_some_and(|held| held.nonce == item.nonce) {
+            return CommitVerdict::Done;
+        }
+        if let Some(verdict) = item.request.as_ref().and_then(|request| self.repeat(&item.next, request, now))
+        {
+            return verdict;
+        }
+        if !fits {
+            return CommitVerdict::Conflict;
+        }
+        if let Some((rule, retry_after)) = self.limit(&item.next, &item.limits, now) {
+            return CommitVerdict::Limited { rule, retry_after };
+        }
+        self.apply(item, now, changes);
+        CommitVerdict::Done
+    }
+
+    fn repeat(&self, next: &Verification, request: &RequestKey, now: Moment) -> Option<CommitVerdict> {
+        let answered =
+            self.requests.get(&request_scope(next, request)).filter(|answered| now < answered.until)?;
+        Some(if answered.fingerprint == request.fingerprint {
+            CommitVerdict::Repeated(answered.by)
+        } else {
+            CommitVerdict::RequestReused
+        })
+    }
+
+    /// The reached limit that lasts longest, and how long it does.
+    fn limit(&self, next: &Verification, limits: &[LimitRule], now: Moment) -> Option<(usize, Duration)> {
+        let sends = self.sends.get(&(next.tenant.clone(), next.recipient.clone()))?;
+        let mut longest: Option<(usize, Duration)> = None;
+        for (place, rule) in limits.iter().enumerate() {
+            // One more is allowed when the `max`-th latest send has left the window.
+            let Some(latest) = sends.at.len().checked_sub(rule.max as usize) else { continue };
+            let free_at = sends.at.get(latest).map_or(now + rule.window, |sent| *sent + rule.window);
+            if now < free_at && longest.is_none_or(|(_, wait)| now.until(free_at) > wait) {
+                longest = Some((place, now.until(free_at)));
+            }
+        }
+        longest
+    }
+
+    fn apply(&mut self, item: Commit, now: Moment, changes: &mut Changes) {
+        let Commit { expected, next, effects, due, nonce, request, limits, message_ids } = item;
+        let (id, tenant) = (next.id, next.tenant.clone());
+        if let Some(request) = request {
+            self.answer(&next, request, now, changes);
+        }
+        self.count_send(&next, &limits, now, changes);
+        self.put(Verification { version: expected.map_or(Version(1), Version::next), ..next }, now, changes);
+        if let Some(held) = self.verifications.get_mut(&id) {
+            held.nonce = nonce;
+            held.references
+                .extend(message_ids.iter().map(|(provider, message, _)| (provider.clone(), *message)));
+        }
+        for (provider, message, attempt) in message_ids {
+            changes.touch(Key::Reference(provider.clone(), message));
+            self.references.insert((provider, message), (id, attempt));
+        }
+        self.set_due(id, due);
+        self.set_expiry(id, now);
+        changes.touch(Key::Verification(id));
+        for effect in effects {
+            match effect {
+                Effect::Dispatch { provider, attempt, job } => {
+                    self.enqueue(provider, Pointer { id, attempt, job, queued_at: now }, changes);
+                }
+                Effect::Observe(observation) => self.observe(observation, now, changes),
+                Effect::Publish(kind) => self.publish(id, tenant.clone(), kind, now, changes),
+            }
+        }
+    }
+
+    /// Stores the verification, without losing what was written since it was read.
+    fn put(&mut self, mut next: Verification, now: Moment, changes: &mut Changes) {
+        let id = next.id;
+        if self.held(id, now).is_none() {
+            self.forget(id, changes);
+        }
+        match self.verifications.get_mut(&id) {
+            Some(held) => {
+                keep_progress(&mut next, &held.verification);
+                held.verification = next;
+            }
+            None => {
+                let held = Held {
+                    verification: next,
+                    nonce: crate::Nonce(0),
+                    winner: None,
+                    due: None,
+                    timer: None,
+                    expires_at: None,
+                    references: Vec::new(),
+                };
+                self.verifications.insert(id, held);
+            }
+        }
+    }
+
+    fn answer(&mut self, next: &Verification, request: RequestKey, now: Moment, changes: &mut Changes) {
+        let until = now + self.retention.requests;
+        let scope = request_scope(next, &request);
+        let key = Key::Request(scope.0.clone(), scope.1.clone(), scope.2.clone());
+        self.requests.insert(scope, Answered { by: next.id, fingerprint: request.fingerprint, until });
+        self.expiries.insert((until, key.clone()));
+        changes.touch(key);
+    }
+
+    fn count_send(&mut self, next: &Verification, limits: &[LimitRule], now: Moment, changes: &mut Changes) {
+        let Some(longest) = limits.iter().map(|rule| rule.window).max() else { return };
+        let most = limits.iter().map(|rule| rule.max as usize).max().unwrap_or_default();
+        let key = Key::Sends(next.tenant.clone(), next.recipient.clone());
+        let sends = self.sends.entry((next.tenant.clone(), next.recipient.clone())).or_default();
+        let is_new = sends.at.is_empty();
+        sends.at.push_back(now);
+        let surplus = sends.at.len().saturating_sub(most);
+        sends.at.drain(..surplus);
+        sends.until = sends.until.max(now + longest);
+        if is_new {
+            self.expiries.insert((sends.until, key.clone()));
+        }
+        changes.touch(key);
+    }
+
+    fn enqueue(&mut self, lane: ProviderName, pointer: Pointer, changes: &mut Changes) {
+        self.last_pointer += 1;
+        changes.touch(Key::Pointer(lane.clone(), self.last_pointer));
+        changes.wake(WakeReason::Lane(lane.clone()));
+        self.lanes.entry(lane).or_default().push_back((self.last_pointer, pointer));
+    }
+
+    /// Removes a verification with everything that belongs to it alone.
+    pub(super) fn forget(&mut self, id: VerificationId, changes: &mut Changes) {
+        self.set_timer(id, None);
+        let Some(held) = self.verifications.remove(&id) else { return };
+        changes.touch(Key::Verification(id));
+        for (provider, message) in held.references {
+            changes.touch(Key::Reference(provider.clone(), message));
+            self.references.remove(&(provider, message));
+        }
+    }
+}
+
+fn request_scope(next: &Verification, request: &RequestKey) -> RequestScope {
+    (next.tenant.clone(), next.recipient.clone(), request.id.clone())
+}
+
+/// Checks and receipts that were booked without a new version, after the commit was decided.
+fn keep_progress(next: &mut Verification, stored: &Verification) {
+    next.checks = next.checks.max(stored.checks);
+    for (next, stored) in next.attempts.iter_mut().zip(&stored.attempts) {
+        let rank = |receipt: &otter_domain::Receipt| receipt.status.rank();
+        if stored.receipt.as_ref().map(rank) >= next.receipt.as_ref().map(rank) {
+            next.receipt = stored.receipt;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Work: claims, leases and timers.
+
+use std::time::Duration;
+
+use otter_domain::{JobKind, Moment, Phase, ProviderName, Revocation, State, Verification, VerificationId};
+
+use super::{Changes, Key, PartitionState, Pointer};
+use crate::{Claim, Claimed, Lease, WakeReason};
+
+/// How many stale pointers one claim drops at most.
+const STALE_PER_CLAIM: usize = 1024;
+
+/// How long a verification whose instant has come is hidden from other schedulers.
+const HIDDEN: Duration = Duration::from_secs(5);
+
+impl PartitionState {
+    /// Takes jobs off a lane and begins them; see [`crate::Store::claim`].
+    pub fn claim(&mut self, claim: &Claim, now: Moment, changes: &mut Changes) -> Vec<Claimed> {
+        let mut begun = Vec::new();
+        let mut stale = 0;
+        while begun.len() < claim.max && stale < STALE_PER_CLAIM {
+            let lane = self.lanes.get_mut(&claim.lane);
+            let Some((sequence, pointer)) = lane.and_then(|pointers| pointers.pop_front()) else { break };
+            changes.touch(Key::Pointer(claim.lane.clone(), sequence));
+            match self.begin(pointer, claim, now, changes) {
+                Some(claimed) => begun.push(claimed),
+                None => stale += 1,
+            }
+        }
+        if stale == STALE_PER_CLAIM {
+            changes.wake(WakeReason::Lane(claim.lane.clone()));
+        }
+        begun
+    }
+
+    fn begin(
+        &mut self,
+        pointer: Pointer,
+        claim: &Claim,
+        now: Moment,
+        changes: &mut Changes,
+    ) -> Option<Claimed> {
+        let Pointer { id, attempt: number, job, .. } = pointer;
+        let verification = &mut self.held_mut(id, now)?.verification;
+        let lease_until = now + claim.lease;
+        match job {
+            JobKind::Send => {
+                let can_start = may_send(verification, &claim.lane, now);
+                let attempt = verification.attempts.last_mut().filter(|attempt| attempt.number == number)?;
+                if !can_start {
+                    return None;
+                }
+                attempt.phase = Phase::Claimed { by: claim.worker.clone(), lease_until };
+                attempt.claimed_at = attempt.claimed_at.or(Some(now));
+                attempt.tries = attempt.tries.saturating_add(1);
+                verification.version = verification.version.next();
+                let verification = verification.clone();
+                self.set_due(id, Some(lease_until));
+                changes.touch(Key::Verification(id));
+                Some(Claimed { verification, attempt: number, job })
+            }
+            JobKind::Revoke => {
+                let attempt = verification.attempt(number)?;
+                let is_wanted = attempt.revocation == Revocation::Wanted && attempt.provider == claim.lane;
+                is_wanted.then(|| Claimed { verification: verification.clone(), attempt: number, job })
+            }
+        }
+    }
+
+    /// Extends a lease that is still held; see [`crate::Store::renew`].
+    pub fn renew(&mut self, held_lease: &Lease, lease: Duration, now: Moment, changes: &mut Changes) -> bool {
+        let Some(held) = self.held_mut(held_lease.id, now) else { return false };
+        let due = held.due;
+        let Some(attempt) = held.verification.attempts.get_mut(held_lease.attempt.index()) else {
+            return false;
+        };
+        let Phase::Claimed { by, lease_until } = &mut attempt.phase else { return false };
+        if *by != held_lease.worker || now >= *lease_until {
+            return false;
+        }
+        let is_timer = due == Some(*lease_until);
+        *lease_until = now + lease;
+        if is_timer {
+            self.set_due(held_lease.id, Some(now + lease));
+        }
+        changes.touch(Key::Verification(held_lease.id));
+        true
+    }
+
+    /// Returns verifications whose instant has come and hides them; see [`crate::Store::due`]. Hiding is not written
+    /// down: after a restart they are due at once.
+    pub fn due(&mut self, max: usize, now: Moment) -> Vec<Verification> {
+        let ready = self.timers.iter().take_while(|(moment, _)| *moment <= now).take(max);
+        let ids: Vec<VerificationId> = ready.map(|(_, id)| *id).collect();
+        for id in &ids {
+            self.set_timer(*id, Some(now + HIDDEN));
+        }
+        ids.iter().filter_map(|id| self.verifications.get(id)).map(|held| held.verification.clone()).collect()
+    }
+}
+
+fn may_send(verification: &Verification, lane: &ProviderName, now: Moment) -> bool {
+    let is_open = match verification.state_at(now) {
+        State::Pending => now < verification.send_before,
+        State::Ended { .. } => false,
+    };
+    let is_queued = verification.current().is_some_and(|attempt| match attempt.phase {
+        Phase::Queued { .. } => attempt.provider == *lane,
+        Phase::Claimed { .. }
+        | Phase::Retrying { .. }
+        | Phase::Accepted { .. }
+        | Phase::Ambiguous { .. }
+        | Phase::Ended { .. } => false,
+    });
+    is_open && is_queued
+}
