@@ -185,7 +185,7 @@ mod tests {
             assert_eq!((number.country().as_str(), number.line()), (country, line), "{country}");
         };
         check("+4915112345678", "DE", LineType::Mobile);
-        check("+44 7911 123456", "GB", LineType::Mobile);
+        check("+44 7400 123456", "GB", LineType::Mobile);
         check("+1 (650) 253-0000", "US", LineType::FixedLineOrMobile);
         check("+39 06 1234 5678", "IT", LineType::FixedLine);
         check("+33 6 12 34 56 78", "FR", LineType::Mobile);
@@ -225,7 +225,8 @@ mod tests {
         #[test]
         fn digits_never_make_it_panic_and_never_show(text in "\\+[0-9 ()-]{0,24}") {
             if let Ok(number) = PhoneNumber::parse(&text) {
-                prop_assert!(!format!("{number:?}").contains(number.reveal_digits()));
+                let shown = format!("{number:?}");
+                prop_assert!(!shown.contains(number.reveal_digits()));
                 prop_assert_eq!(PhoneNumber::parse(number.reveal()).unwrap(), number);
             }
         }
