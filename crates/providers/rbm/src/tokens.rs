@@ -150,3 +150,143 @@ fn read_grant(response: &Response, now: Moment) -> Result<Token, Failure> {
         Failure::new(FailureClass::Misconfigured, ErrorClass::Auth).with_code(status.as_u16().into())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use futures::future::join_all;
+    use otter_provider_testkit::{Answer, Behaviour, ScriptedVendor};
+    use url::Url;
+
+    use super::*;
+    use crate::samples::{SERVICE_ACCOUNT, now, response};
+
+    const GRANTED: &str = include_str!("../fixtures/token.json");
+
+    async fn stage() -> (ScriptedVendor, Tokens) {
+        let google = ScriptedVendor::start().await;
+        let token_url = Url::parse(&format!("{}/token", google.base_url())).unwrap();
+        let account = ServiceAccount::parse(&Secret::new(SERVICE_ACCOUNT), Some(token_url)).unwrap();
+        (google, Tokens::new(account))
+    }
+
+    /// The credentials that a request gets at this moment.
+    async fn authorized(tokens: &Tokens, now: Moment) -> Result<String, FailureClass> {
+        let mut request = grant_request(&tokens.account, now);
+        tokens.authorize(&Client::new(), now, &mut request).await.map_err(|failure| failure.class)?;
+        Ok(request.headers[header::AUTHORIZATION].to_str().unwrap().to_owned())
+    }
+
+    fn granted(token: &str, seconds: u32) -> Answer {
+        Answer::json(
+            200,
+            format!(r#"{{"access_token":"{token}","expires_in":{seconds},"token_type":"Bearer"}}"#),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_token_is_asked_for_with_a_signed_assertion_and_kept() {
+        let (google, tokens) = stage().await;
+        google.then(Answer::json(200, GRANTED));
+        for _ in 0..3 {
+            assert_eq!(authorized(&tokens, now()).await.unwrap(), "Bearer ya29.c.test-only-token");
+        }
+        let received = google.received();
+        let [request] = received.as_slice() else { panic!("{} requests for one token", received.len()) };
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/token"));
+        assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+        let form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ";
+        assert!(request.body.starts_with(form.as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn callers_at_the_same_time_wait_for_one_fetch() {
+        let (google, tokens) = stage().await;
+        google.then(Answer::json(200, GRANTED));
+        let outcomes = join_all((0..20).map(|_| authorized(&tokens, now()))).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        assert_eq!(google.received().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_token_is_renewed_shortly_before_its_end() {
+        let (google, tokens) = stage().await;
+        google.then(granted("first", 3600));
+        google.then(granted("second", 3600));
+        let after = |seconds: u64| now() + Duration::from_secs(seconds);
+        assert_eq!(authorized(&tokens, now()).await.unwrap(), "Bearer first");
+        assert_eq!(authorized(&tokens, after(3600 - 91)).await.unwrap(), "Bearer first");
+        assert_eq!(authorized(&tokens, after(3600 - 90)).await.unwrap(), "Bearer second");
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_token_is_fetched_anew() {
+        let (google, tokens) = stage().await;
+        google.then(granted("first", 3600));
+        google.then(granted("second", 3600));
+        assert_eq!(authorized(&tokens, now()).await.unwrap(), "Bearer first");
+        tokens.forget();
+        assert_eq!(authorized(&tokens, now()).await.unwrap(), "Bearer second");
+    }
+
+    #[tokio::test]
+    async fn a_failed_fetch_is_not_remembered() {
+        let (google, tokens) = stage().await;
+        google.then(Answer::new(503));
+        google.then(Answer::json(400, include_str!("../fixtures/token-refused.json")));
+        google.then(Answer::json(200, GRANTED));
+        assert_eq!(authorized(&tokens, now()).await, Err(FailureClass::Unavailable));
+        assert_eq!(authorized(&tokens, now()).await, Err(FailureClass::Misconfigured));
+        assert!(authorized(&tokens, now()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_everybody_gave_up_is_begun_anew() {
+        let (google, tokens) = stage().await;
+        google.then(Behaviour::Silence);
+        let waiting = tokens.clone();
+        let caller = tokio::spawn(async move { authorized(&waiting, now()).await });
+        google.until_received(1).await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        google.then(Answer::json(200, GRANTED));
+        assert!(authorized(&tokens, now()).await.is_ok());
+        assert_eq!(google.received().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_silent_token_endpoint_is_given_up() {
+        let (google, tokens) = stage().await;
+        google.then(Behaviour::Silence);
+        let waiting = tokens.clone();
+        let caller = tokio::spawn(async move { authorized(&waiting, now()).await });
+        google.until_received(1).await;
+        tokio::time::pause();
+        assert_eq!(caller.await.unwrap(), Err(FailureClass::Unavailable));
+    }
+
+    #[test]
+    fn no_answer_of_the_token_endpoint_is_ambiguous() {
+        let check = |status: u16, body: &'static str, class: FailureClass, error: ErrorClass| {
+            let failure = read_grant(&response(status, body), now()).unwrap_err();
+            assert_eq!((failure.class, failure.error), (class, error), "{status} {body}");
+        };
+        check(200, "", FailureClass::Unavailable, ErrorClass::Provider5xx);
+        check(
+            200,
+            r#"{"access_token":"two\nlines","expires_in":1}"#,
+            FailureClass::Unavailable,
+            ErrorClass::Provider5xx,
+        );
+        check(302, "", FailureClass::Misconfigured, ErrorClass::Auth);
+        check(
+            400,
+            include_str!("../fixtures/token-refused.json"),
+            FailureClass::Misconfigured,
+            ErrorClass::Auth,
+        );
+        check(429, "", FailureClass::Throttled, ErrorClass::RateLimited);
+        check(500, "", FailureClass::Unavailable, ErrorClass::Provider5xx);
+    }
+}
