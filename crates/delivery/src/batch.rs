@@ -1,0 +1,74 @@
+//! One call for whatever waits: items of many callers travel to a partition together.
+//!
+//! There is no timer: a batch is what has gathered while the one before it was under way, so at low load a batch is one
+//! item and waits for nothing.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use otter_domain::Partition;
+use otter_store::{Error, Stamped};
+use tokio::sync::{mpsc, oneshot};
+
+/// The most items in one call.
+const BATCH: usize = 64;
+
+/// How many items may wait for a partition before callers wait to be let in.
+const WAITING: usize = 1024;
+
+pub(crate) type Answer<O> = Result<Stamped<O>, Arc<Error>>;
+type Call<I, O> = Arc<dyn Fn(Partition, Vec<I>) -> BoxFuture<'static, Result<Stamped<Vec<O>>, Error>> + Send + Sync>;
+type Item<I, O> = (I, oneshot::Sender<Answer<O>>);
+
+/// Gathers items for one partition.
+#[derive(Debug)]
+pub(crate) struct Batcher<I, O> {
+    queue: mpsc::Sender<Item<I, O>>,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
+    /// Starts gathering. It ends when the batcher is dropped.
+    pub(crate) fn start(home: Partition, call: Call<I, O>) -> Self {
+        let (queue, items) = mpsc::channel(WAITING);
+        tokio::spawn(gather(home, call, items));
+        Self { queue }
+    }
+
+    /// Sends an item along and returns its answer.
+    pub(crate) async fn ask(&self, item: I) -> Answer<O> {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send((item, answer)).await.is_err() {
+            return Err(stopped());
+        }
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+async fn gather<I: Send, O: Send>(home: Partition, call: Call<I, O>, mut queue: mpsc::Receiver<Item<I, O>>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut waiting, BATCH).await > 0 {
+        let (items, answers): (Vec<I>, Vec<_>) = waiting.drain(..).unzip();
+        let expected = items.len();
+        match call(home, items).await {
+            Ok(Stamped { now, value }) if value.len() == expected => {
+                for (answer, value) in answers.into_iter().zip(value) {
+                    // A caller that has gone needs no answer.
+                    let _ = answer.send(Ok(Stamped { now, value }));
+                }
+            }
+            Ok(_) => refuse(answers, Error::Unreadable { why: "an answer for each item was expected".to_owned() }),
+            Err(error) => refuse(answers, error),
+        }
+    }
+}
+
+fn refuse<O>(answers: Vec<oneshot::Sender<Answer<O>>>, error: Error) {
+    let error = Arc::new(error);
+    for answer in answers {
+        let _ = answer.send(Err(Arc::clone(&error)));
+    }
+}
+
+fn stopped() -> Arc<Error> {
+    Arc::new(Error::Unavailable { doing: "asking a store that this process has closed", source: None })
+}

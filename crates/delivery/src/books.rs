@@ -1,0 +1,269 @@
+//! The store as the rest of delivery uses it: one item at a time, decided again when somebody else was faster.
+
+use std::fmt;
+use std::sync::Arc;
+
+use otter_decision::lifecycle::{Step, next_due};
+use otter_domain::{
+    CheckSubmission, Clock, Effect, JobKind, LifecyclePolicy, LimitRule, MessageId, Moment, Partition, Verification,
+    VerificationId, Version,
+};
+use otter_runtime::{Dice, StoreClock};
+use otter_store::{
+    CheckAnswer, Commit, CommitVerdict, Error, MergeVerdict, Nonce, ReceiptMerge, RequestKey, Stamped, Store,
+};
+use thiserror::Error as ThisError;
+
+use otter_telemetry::Metrics;
+
+use crate::batch::Batcher;
+use crate::tally;
+
+/// How often a decision is made again because somebody else committed first.
+const ROUNDS: usize = 16;
+
+/// How often a commit whose answer was lost is asked for again under the same nonce.
+const REPEATS: usize = 2;
+
+/// The store could not be asked, or something else is in the way.
+#[derive(Debug, Clone, ThisError)]
+pub enum BooksError {
+    /// The store does not answer, or cannot read what it holds.
+    #[error("the store did not answer")]
+    Store(#[source] Arc<Error>),
+    /// Others kept changing the same verification.
+    #[error("verification {id} was changed by others {ROUNDS} times in a row")]
+    Contended {
+        /// Which verification.
+        id: VerificationId,
+    },
+}
+
+impl From<Error> for BooksError {
+    fn from(error: Error) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<Arc<Error>> for BooksError {
+    fn from(error: Arc<Error>) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What was asked for along with a change.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Along {
+    pub(crate) request: Option<RequestKey>,
+    pub(crate) limits: Vec<LimitRule>,
+}
+
+/// Names a message for the vendors that take its id from us.
+pub(crate) type Naming = Arc<dyn Fn(VerificationId, otter_domain::AttemptNumber) -> Option<MessageId> + Send + Sync>;
+
+/// The store, with a batcher per partition and this process's idea of its clock.
+pub struct Books {
+    store: Arc<dyn Store>,
+    clock: Arc<StoreClock>,
+    dice: Arc<dyn Dice>,
+    naming: Naming,
+    metrics: Arc<Metrics>,
+    commits: Vec<Batcher<Commit, CommitVerdict>>,
+    checks: Vec<Batcher<CheckSubmission, CheckAnswer>>,
+    merges: Vec<Batcher<ReceiptMerge, MergeVerdict>>,
+}
+
+impl fmt::Debug for Books {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Books").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Books {
+    /// Opens the books of a store; reads its clock. `keys` name the messages. Must be called within a tokio runtime.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        dice: Arc<dyn Dice>,
+        keys: Arc<crate::Keys>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, BooksError> {
+        let clock = Arc::new(StoreClock::starting_at(store.now().await?));
+        let homes: Vec<_> = store.partitions().all().collect();
+        let count = store.partitions();
+        let naming: Naming = Arc::new(move |id, attempt| {
+            let home = id.partition(count)?;
+            Some(otter_decision::challenge::message_id(&keys.install, id, attempt, home))
+        });
+        let commits = homes.iter().map(|home| {
+            let store = Arc::clone(&store);
+            Batcher::start(*home, Arc::new(move |home, items| {
+                let store = Arc::clone(&store);
+                Box::pin(async move { store.commit(home, items).await })
+            }))
+        });
+        let commits = commits.collect();
+        let checks = homes.iter().map(|home| {
+            let store = Arc::clone(&store);
+            Batcher::start(*home, Arc::new(move |home, items| {
+                let store = Arc::clone(&store);
+                Box::pin(async move { store.check(home, items).await })
+            }))
+        });
+        let checks = checks.collect();
+        let merges = homes.iter().map(|home| {
+            let store = Arc::clone(&store);
+            Batcher::start(*home, Arc::new(move |home, items| {
+                let store = Arc::clone(&store);
+                Box::pin(async move { store.merge(home, items).await })
+            }))
+        });
+        let merges = merges.collect();
+        Ok(Arc::new(Self { store, clock, dice, naming, metrics, commits, checks, merges }))
+    }
+
+    /// The store itself, for what is not done item by item.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// This process's idea of the store's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    /// The present moment on the store's clock.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn dice(&self) -> &dyn Dice {
+        &*self.dice
+    }
+
+    /// Takes the clock off an answer.
+    pub(crate) fn stamped<T>(&self, answer: Stamped<T>) -> T {
+        self.clock.observe(answer.now);
+        answer.value
+    }
+
+    /// Reads a verification.
+    pub async fn load(&self, id: VerificationId) -> Result<Option<Verification>, BooksError> {
+        let Some(home) = id.partition(self.store.partitions()) else { return Ok(None) };
+        let answer = self.store.load(home, vec![id]).await?;
+        Ok(self.stamped(answer).pop().flatten())
+    }
+
+    /// Judges a code.
+    pub(crate) async fn check(&self, home: Partition, item: CheckSubmission) -> Result<CheckAnswer, BooksError> {
+        Ok(self.stamped(self.checks[usize::from(home.index())].ask(item).await?))
+    }
+
+    /// Merges a receipt.
+    pub(crate) async fn merge(&self, home: Partition, item: ReceiptMerge) -> Result<MergeVerdict, BooksError> {
+        Ok(self.stamped(self.merges[usize::from(home.index())].ask(item).await?))
+    }
+
+    /// Commits what `decision` decided on `before`, or on nothing for a new verification.
+    pub(crate) async fn commit(
+        &self,
+        before: Option<&Verification>,
+        step: Step,
+        policy: &LifecyclePolicy,
+        along: Along,
+    ) -> Result<CommitVerdict, BooksError> {
+        let home = step.next.id.partition(self.store.partitions());
+        let home = home.expect("an id that was made or loaded here has a partition");
+        let commit = self.commit_of(before, step, policy, along);
+        let verdict = self.ask(home, &commit).await?;
+        if verdict == CommitVerdict::Done {
+            tally::committed(&self.metrics, &commit.next, &commit.effects, self.now());
+        }
+        Ok(verdict)
+    }
+
+    async fn ask(&self, home: Partition, commit: &Commit) -> Result<CommitVerdict, BooksError> {
+        let batcher = &self.commits[usize::from(home.index())];
+        for _ in 0..REPEATS {
+            match batcher.ask(commit.clone()).await {
+                Ok(answer) => return Ok(self.stamped(answer)),
+                Err(error) if !matches!(*error, Error::Unavailable { .. }) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(self.stamped(batcher.ask(commit.clone()).await?))
+    }
+
+    /// Asks whether a request was answered before, without changing anything: a commit on a version that never was can
+    /// only conflict, and what was asked before is looked at first.
+    pub(crate) async fn answered(
+        &self,
+        verification: &Verification,
+        request: RequestKey,
+    ) -> Result<CommitVerdict, BooksError> {
+        let step = Step { next: verification.clone(), effects: Vec::new(), changed: false };
+        let never = Verification { version: Version(u64::MAX - 1), ..verification.clone() };
+        let along = Along { request: Some(request), limits: Vec::new() };
+        self.commit(Some(&never), step, &LifecyclePolicy::default(), along).await
+    }
+
+    fn commit_of(
+        &self,
+        before: Option<&Verification>,
+        step: Step,
+        policy: &LifecyclePolicy,
+        along: Along,
+    ) -> Commit {
+        let Step { mut next, effects, .. } = step;
+        let expected = before.map(|verification| verification.version);
+        next.version = next.version.next();
+        let due = next_due(&next, policy, self.now());
+        let message_ids = effects.iter().filter_map(|effect| match effect {
+            Effect::Dispatch { provider, attempt, job: JobKind::Send } => {
+                Some((provider.clone(), (self.naming)(next.id, *attempt)?, *attempt))
+            }
+            Effect::Dispatch { job: JobKind::Revoke, .. } | Effect::Observe(_) | Effect::Publish(_) => None,
+        });
+        let message_ids = message_ids.collect();
+        let nonce = Nonce(self.dice.u64());
+        let Along { request, limits } = along;
+        Commit { expected, next, effects, due, nonce, request, limits, message_ids }
+    }
+
+    /// Decides on a verification and commits, again and again until nobody else was faster. Returns the verification as
+    /// it is then, whether or not anything changed; `None` if it does not exist.
+    pub(crate) async fn decide(
+        &self,
+        id: VerificationId,
+        held: Option<Verification>,
+        policy: &LifecyclePolicy,
+        mut decide: impl FnMut(&Verification, Moment) -> Step,
+    ) -> Result<Option<Verification>, BooksError> {
+        let mut held = held;
+        for _ in 0..ROUNDS {
+            let before = match held.take() {
+                Some(verification) => verification,
+                None => match self.load(id).await? {
+                    Some(verification) => verification,
+                    None => return Ok(None),
+                },
+            };
+            let step = decide(&before, self.now());
+            if !step.changed {
+                return Ok(Some(before));
+            }
+            let next = step.next.clone();
+            match self.commit(Some(&before), step, policy, Along::default()).await? {
+                CommitVerdict::Done => return Ok(Some(next)),
+                CommitVerdict::Conflict
+                | CommitVerdict::Repeated(_)
+                | CommitVerdict::RequestReused
+                | CommitVerdict::Limited { .. } => {}
+            }
+        }
+        Err(BooksError::Contended { id })
+    }
+}

@@ -1,0 +1,244 @@
+//! What callers ask for: sending, checking, resending, cancelling, reading, reporting.
+
+pub(crate) mod refusal;
+mod send;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use otter_decision::lifecycle::{self, ResendRefusal};
+use otter_domain::{
+    AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment, PurposeName, RequestId,
+    TenantId, Verification, VerificationId,
+};
+use otter_store::{CommitVerdict, RequestKey};
+
+use crate::books::Along;
+use crate::scheduler::policy_of;
+use crate::{Books, BooksError, Keys, Setup, Slices, View, drawing, tally};
+
+pub use refusal::Refusal;
+pub use send::{SendRequest, Sent};
+
+/// How often a resend is decided again because somebody else committed first.
+const ROUNDS: usize = 16;
+
+/// Answers callers.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    books: Arc<Books>,
+    setup: Arc<ArcSwap<Setup>>,
+    keys: Arc<Keys>,
+    view: Arc<View>,
+    slices: Arc<Slices>,
+}
+
+/// A typed code to be checked.
+#[derive(Debug, Clone)]
+pub struct CheckRequest {
+    /// Who asks.
+    pub tenant: TenantId,
+    /// Which verification.
+    pub id: VerificationId,
+    /// What was typed.
+    pub code: Code,
+    /// What the code is for; must be what it was sent for (SEC-14).
+    pub purpose: PurposeName,
+    /// What the code is bound to; must be what it was sent with (CMP-20).
+    pub context: Context,
+    /// The caller's name for this call.
+    pub request_id: Option<RequestId>,
+}
+
+/// What a check learnt.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The verdict.
+    pub verdict: CheckVerdict,
+    /// The verification as it is now, when the caller may know it.
+    pub verification: Option<Verification>,
+    /// The store's clock.
+    pub now: Moment,
+}
+
+/// A wish for one more message.
+#[derive(Debug, Clone)]
+pub struct ResendRequest {
+    /// Who asks.
+    pub tenant: TenantId,
+    /// Which verification.
+    pub id: VerificationId,
+    /// Over which channel, if it matters.
+    pub channel: Option<Channel>,
+    /// The caller's name for this call.
+    pub request_id: Option<RequestId>,
+}
+
+/// What became of a resend.
+#[derive(Debug, Clone)]
+pub struct Resent {
+    /// The verification with the new attempt.
+    pub verification: Verification,
+    /// When the next resend is allowed, if ever.
+    pub resend_allowed_at: Option<Moment>,
+}
+
+/// How a check went that the caller made itself.
+#[derive(Debug, Clone)]
+pub struct ReportRequest {
+    /// Who reports.
+    pub tenant: TenantId,
+    /// Which verification.
+    pub id: VerificationId,
+    /// Whether the code was right.
+    pub verified: bool,
+    /// The attempt whose code was entered, if known.
+    pub attempt: Option<AttemptNumber>,
+}
+
+impl Intake {
+    /// Answers from these books.
+    pub fn new(
+        books: Arc<Books>,
+        setup: Arc<ArcSwap<Setup>>,
+        keys: Arc<Keys>,
+        view: Arc<View>,
+        slices: Arc<Slices>,
+    ) -> Self {
+        Self { books, setup, keys, view, slices }
+    }
+
+    /// The books, for reading.
+    pub fn books(&self) -> &Arc<Books> {
+        &self.books
+    }
+
+    /// The configuration in force.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.setup.load_full()
+    }
+
+    /// What this process knows of providers.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// The keys of the installation.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Judges a typed code. Refused and wrong codes are verdicts, not refusals.
+    pub async fn check(&self, request: CheckRequest) -> Result<Checked, Refusal> {
+        let CheckRequest { tenant, id, code, purpose, context, request_id } = request;
+        let now = self.books.now();
+        let Some(home) = id.partition(self.books.store().partitions()) else {
+            return Ok(Checked { verdict: CheckVerdict::Unknown, verification: None, now });
+        };
+        let digests = drawing::presented(&code, id, &purpose, &context, &self.keys);
+        let answer = self.books.check(home, CheckSubmission { id, tenant, digests, request_id }).await?;
+        let now = self.books.now();
+        tally::checked(self.books.metrics(), &answer.verdict, answer.verification.as_ref(), now);
+        Ok(Checked { verdict: answer.verdict, verification: answer.verification, now })
+    }
+
+    /// Sends one more message: ends the current wait and lets the next candidate go, or one of the asked channel. Counts
+    /// as a send for the recipient's limits. A repeat with the same request id changes nothing.
+    pub async fn resend(&self, request: ResendRequest) -> Result<Resent, Refusal> {
+        let setup = self.setup.load_full();
+        let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
+        for _ in 0..ROUNDS {
+            let before = self.owned(&request.tenant, request.id).await?;
+            let (policy, digits) = policy_of(&setup, &before);
+            let fresh = drawing::draw(&before, &policy, digits, &self.keys, self.books.dice());
+            let now = self.books.now();
+            let decided = lifecycle::resend(&before, request.channel, &fresh, &policy, now);
+            let step = match decided {
+                Ok(step) => step,
+                Err(refusal) => return self.resent_before(&request, before, refusal, &policy).await,
+            };
+            let next = step.next.clone();
+            let request_key = request.request_id.clone().map(|id| self.resend_key(id, &request));
+            let along = Along { request: request_key, limits: tenant.recipient_limits.clone() };
+            let verification = match self.books.commit(Some(&before), step, &policy, along).await? {
+                CommitVerdict::Done => next,
+                CommitVerdict::Repeated(id) => self.owned(&request.tenant, id).await?,
+                CommitVerdict::RequestReused => return Err(Refusal::RequestReused),
+                CommitVerdict::Limited { rule, retry_after } => {
+                    let rule = tenant.recipient_limits[rule];
+                    return Err(Refusal::RecipientLimited { rule, retry_after });
+                }
+                CommitVerdict::Conflict => continue,
+            };
+            let resend_allowed_at = lifecycle::resend_allowed_at(&verification, &policy);
+            return Ok(Resent { verification, resend_allowed_at });
+        }
+        Err(BooksError::Contended { id: request.id }.into())
+    }
+
+    /// Takes a verification back. One that has ended stays as it ended.
+    pub async fn cancel(&self, tenant: &TenantId, id: VerificationId) -> Result<Verification, Refusal> {
+        self.follow(tenant, id, &Event::Cancelled).await
+    }
+
+    /// Books how a check went that the caller made itself. One that has ended stays as it ended.
+    pub async fn report(&self, request: ReportRequest) -> Result<Verification, Refusal> {
+        let ReportRequest { tenant, id, verified, attempt } = request;
+        self.follow(&tenant, id, &Event::Reported { verified, attempt }).await
+    }
+
+    /// Reads a verification.
+    pub async fn get(&self, tenant: &TenantId, id: VerificationId) -> Result<Verification, Refusal> {
+        self.owned(tenant, id).await
+    }
+
+    /// When one more message may be asked for, by the policy in force.
+    pub fn resend_allowed_at(&self, verification: &Verification) -> Option<Moment> {
+        let (policy, _) = policy_of(&self.setup.load(), verification);
+        lifecycle::resend_allowed_at(verification, &policy)
+    }
+
+    async fn follow(&self, tenant: &TenantId, id: VerificationId, event: &Event) -> Result<Verification, Refusal> {
+        let held = self.owned(tenant, id).await?;
+        let setup = self.setup.load_full();
+        let (policy, digits) = policy_of(&setup, &held);
+        let decided = self.books.decide(id, Some(held), &policy, |before, now| {
+            let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
+            lifecycle::step(before, event, &fresh, &policy, now)
+        });
+        decided.await?.ok_or(Refusal::NotFound)
+    }
+
+    async fn owned(&self, tenant: &TenantId, id: VerificationId) -> Result<Verification, Refusal> {
+        let found = self.books.load(id).await?;
+        found.filter(|verification| verification.tenant == *tenant).ok_or(Refusal::NotFound)
+    }
+
+    /// A refused resend may be the repeat of one that was done; then the caller learns what came of that one.
+    async fn resent_before(
+        &self,
+        request: &ResendRequest,
+        before: Verification,
+        refusal: ResendRefusal,
+        policy: &LifecyclePolicy,
+    ) -> Result<Resent, Refusal> {
+        let Some(id) = request.request_id.clone() else { return Err(Refusal::Resend(refusal)) };
+        match self.books.answered(&before, self.resend_key(id, request)).await? {
+            CommitVerdict::Repeated(_) => {
+                let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
+                Ok(Resent { verification: before, resend_allowed_at })
+            }
+            CommitVerdict::RequestReused => Err(Refusal::RequestReused),
+            CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => {
+                Err(Refusal::Resend(refusal))
+            }
+        }
+    }
+
+    fn resend_key(&self, id: RequestId, request: &ResendRequest) -> RequestKey {
+        let channel = request.channel.map_or("", Channel::as_str);
+        let fields: [&[u8]; 3] = [b"resend", request.id.as_bytes(), channel.as_bytes()];
+        let fingerprint = otter_decision::challenge::fingerprint(&self.keys.install, &fields);
+        RequestKey { id, fingerprint }
+    }
+}

@@ -1,0 +1,261 @@
+//! Accepting a code: admission, plan, code and the one commit that makes it durable.
+
+use std::time::Duration;
+
+use otter_decision::lifecycle::{self, Opening};
+use otter_decision::{admission, challenge};
+use otter_domain::{
+    Channel, Code, Context, Locale, Moment, PaymentPolicy, PhoneNumber, Plan, PurposeName, PurposePolicy, Route,
+    RequestId, Subject, TenantId, TenantPolicy, Verification, VerificationId,
+};
+use otter_store::{CommitVerdict, RequestKey};
+
+use super::{Intake, Refusal};
+use crate::books::Along;
+use crate::planning::{self, Question};
+use crate::{BooksError, Setup, drawing};
+
+/// The longest that a code may live (SEC-02).
+const LONGEST_TTL: Duration = Duration::from_secs(600);
+
+/// The time beyond `min_useful` that a code needs to reach anybody.
+const LEAST_BEYOND_USEFUL: Duration = Duration::from_secs(15);
+
+/// How often an id is drawn again because it exists already.
+const DRAWS: usize = 4;
+
+/// A code to be sent.
+#[derive(Debug, Clone)]
+pub struct SendRequest {
+    /// Who asks.
+    pub tenant: TenantId,
+    /// To whom.
+    pub number: PhoneNumber,
+    /// What for.
+    pub purpose: PurposeName,
+    /// The account behind the number.
+    pub subject: Option<Subject>,
+    /// What the code is bound to.
+    pub context: Context,
+    /// The language wanted.
+    pub locale: Option<Locale>,
+    /// The only channels allowed; empty is all.
+    pub allowed: Vec<Channel>,
+    /// Channels to be tried first.
+    pub preferred: Vec<Channel>,
+    /// The caller's own code.
+    pub code: Option<Code>,
+    /// How long the code is to be valid; the purpose's time if not said.
+    pub ttl: Option<Duration>,
+    /// The caller's name for this call.
+    pub request_id: Option<RequestId>,
+    /// Only plan and explain.
+    pub dry_run: bool,
+}
+
+/// What became of a code to be sent.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The verification; `None` for a dry run.
+    pub verification: Option<Verification>,
+    /// The plan; `None` when a repeat is answered whose verification has ended.
+    pub plan: Option<Plan>,
+    /// When the codes expire; for a dry run, when they would.
+    pub expires_at: Moment,
+    /// When a resend is allowed, if ever.
+    pub resend_allowed_at: Option<Moment>,
+    /// Whether a channel of the plan is a restricted authenticator (SEC-16).
+    pub restricted: bool,
+    /// Whether this answers a repeat.
+    pub repeated: bool,
+    /// The number as it may be shown.
+    pub masked: String,
+}
+
+impl Intake {
+    /// Accepts a code for sending. `Ok` means that the verification, its first job and its next instant are durable, or
+    /// that they were before (SEC-13).
+    pub async fn send(&self, request: SendRequest) -> Result<Sent, Refusal> {
+        let setup = self.setup.load_full();
+        let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
+        let purpose = tenant.purposes.get(&request.purpose).ok_or(Refusal::UnknownPurpose)?;
+        let route = setup.routes.get(&purpose.route).expect("the configuration has every route that a purpose names");
+        admit(&request, tenant, purpose)?;
+        let ttl = request.ttl.unwrap_or(purpose.ttl);
+        let asked = request.locale.as_ref().or(purpose.locale.as_ref());
+        let locale = setup.catalogue.locale(&request.tenant, asked, request.number.country());
+        let plan = self.plan(&setup, &request, purpose, route, &locale, ttl);
+        if request.dry_run {
+            return Ok(self.explained(&request, plan, ttl));
+        }
+        if plan.candidates.is_empty() {
+            return Err(Refusal::NoRoute(Box::new(plan)));
+        }
+        if let Some(rate) = tenant.rate {
+            let key = format!("tenant:{}", tenant.id);
+            let taken = self.slices.take(&self.books, &key, rate.per_second, rate.burst).await?;
+            taken.map_err(|retry_after| Refusal::TenantLimited { retry_after })?;
+        }
+        for _ in 0..DRAWS {
+            let opening = self.opening(&request, purpose, plan.clone(), locale.clone(), ttl);
+            if let Some(sent) = self.open(opening, &request, tenant, purpose).await? {
+                return Ok(sent);
+            }
+        }
+        Err(Refusal::Books(BooksError::Contended { id: self.opening(&request, purpose, plan, locale, ttl).id }))
+    }
+
+    fn plan(
+        &self,
+        setup: &Setup,
+        request: &SendRequest,
+        purpose: &PurposePolicy,
+        route: &Route,
+        locale: &Locale,
+        ttl: Duration,
+    ) -> Plan {
+        let question = Question {
+            tenant: &request.tenant,
+            purpose,
+            route,
+            number: &request.number,
+            context: &request.context,
+            locale,
+            allowed: (!request.allowed.is_empty()).then(|| request.allowed.clone()),
+            preferred: request.preferred.clone(),
+            ttl,
+            seed: self.books.dice().u64(),
+        };
+        planning::plan(setup, &self.view, &question, self.books.now())
+    }
+
+    fn opening(
+        &self,
+        request: &SendRequest,
+        purpose: &PurposePolicy,
+        plan: Plan,
+        locale: Locale,
+        ttl: Duration,
+    ) -> Opening {
+        let hash = challenge::partition_hash(&self.keys.install, &request.number);
+        let home = self.books.store().partitions().of_hash(hash);
+        let id = VerificationId::new(self.books.now(), home, self.books.dice().u64().to_be_bytes());
+        Opening {
+            id,
+            tenant: request.tenant.clone(),
+            purpose: request.purpose.clone(),
+            number: request.number.clone(),
+            recipient: challenge::recipient_ref(&self.keys.install, &request.number),
+            subject: request.subject.clone(),
+            context: request.context.clone(),
+            locale,
+            plan,
+            callers_code: request.code.is_some(),
+            ttl,
+            budget: purpose.budget,
+        }
+    }
+
+    /// Commits the opening; `None` if its id exists already.
+    async fn open(
+        &self,
+        opening: Opening,
+        request: &SendRequest,
+        tenant: &TenantPolicy,
+        purpose: &PurposePolicy,
+    ) -> Result<Option<Sent>, Refusal> {
+        let code = request.code.clone();
+        let code = code.unwrap_or_else(|| drawing::new_code(purpose.code_digits, self.books.dice()));
+        let fresh = drawing::fresh(code, opening.id, &opening.purpose, &opening.context, &self.keys);
+        let step = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now());
+        let opened = step.next.clone();
+        let key = request.request_id.clone().map(|id| self.send_key(id, request));
+        let along = Along { request: key, limits: tenant.recipient_limits.clone() };
+        match self.books.commit(None, step, &purpose.lifecycle, along).await? {
+            CommitVerdict::Done => Ok(Some(answer(opened, purpose, false))),
+            CommitVerdict::Repeated(id) => {
+                let before = self.owned(&request.tenant, id).await?;
+                Ok(Some(answer(before, purpose, true)))
+            }
+            CommitVerdict::RequestReused => Err(Refusal::RequestReused),
+            CommitVerdict::Limited { rule, retry_after } => {
+                let rule = tenant.recipient_limits[rule];
+                Err(Refusal::RecipientLimited { rule, retry_after })
+            }
+            CommitVerdict::Conflict => Ok(None),
+        }
+    }
+
+    fn explained(&self, request: &SendRequest, plan: Plan, ttl: Duration) -> Sent {
+        Sent {
+            verification: None,
+            restricted: is_restricted(&plan),
+            plan: Some(plan),
+            expires_at: self.books.now() + ttl,
+            resend_allowed_at: None,
+            repeated: false,
+            masked: request.number.masked(),
+        }
+    }
+
+    fn send_key(&self, id: RequestId, request: &SendRequest) -> RequestKey {
+        let words = |channels: &[Channel]| channels.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(",");
+        let (allowed, preferred) = (words(&request.allowed), words(&request.preferred));
+        let ttl = request.ttl.map_or(0, |ttl| ttl.as_millis()).to_be_bytes();
+        let payee = match &request.context {
+            Context::Payment(payment) => payment.payee_name.as_str(),
+            Context::None | Context::Text(_) => "",
+        };
+        let context = request.context.canonical();
+        let fields: [&[u8]; 10] = [
+            b"send",
+            request.purpose.as_str().as_bytes(),
+            context.as_bytes(),
+            payee.as_bytes(),
+            request.subject.as_ref().map_or("", Subject::as_str).as_bytes(),
+            request.locale.as_ref().map_or("", Locale::as_str).as_bytes(),
+            allowed.as_bytes(),
+            preferred.as_bytes(),
+            request.code.as_ref().map_or("", |code| code.reveal()).as_bytes(),
+            &ttl,
+        ];
+        RequestKey { id, fingerprint: challenge::fingerprint(&self.keys.install, &fields) }
+    }
+}
+
+/// Everything that speaks against a request before anybody looks at providers.
+fn admit(request: &SendRequest, tenant: &TenantPolicy, purpose: &PurposePolicy) -> Result<(), Refusal> {
+    match (purpose.payment, &request.context) {
+        (PaymentPolicy::Required, Context::None | Context::Text(_)) => return Err(Refusal::PaymentMissing),
+        (PaymentPolicy::NotAPayment, Context::Payment(_)) => return Err(Refusal::PaymentUnexpected),
+        (PaymentPolicy::Required, Context::Payment(_))
+        | (PaymentPolicy::NotAPayment, Context::None | Context::Text(_)) => {}
+    }
+    admission::admit(&request.number, tenant.countries.as_deref()).map_err(Refusal::Number)?;
+    let least = purpose.lifecycle.min_useful + LEAST_BEYOND_USEFUL;
+    match request.ttl {
+        Some(ttl) if ttl < least || ttl > LONGEST_TTL => Err(Refusal::Ttl { least, most: LONGEST_TTL }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn answer(verification: Verification, purpose: &PurposePolicy, repeated: bool) -> Sent {
+    let plan = verification.private.as_ref().map(|private| private.plan.clone());
+    Sent {
+        restricted: plan.as_ref().is_some_and(is_restricted),
+        plan,
+        expires_at: verification.expires_at,
+        resend_allowed_at: lifecycle::resend_allowed_at(&verification, &purpose.lifecycle),
+        repeated,
+        masked: verification.masked.clone(),
+        verification: Some(verification),
+    }
+}
+
+/// Codes over SMS, voice and WhatsApp prove control of a number, not of a device (SEC-16).
+fn is_restricted(plan: &Plan) -> bool {
+    plan.candidates.iter().any(|candidate| match candidate.channel {
+        Channel::Sms | Channel::Voice | Channel::WhatsApp => true,
+        Channel::Rcs => false,
+    })
+}

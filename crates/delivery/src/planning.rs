@@ -1,0 +1,75 @@
+//! Gathers what is true of providers and lets `decision` make the plan.
+
+use otter_decision::plan::{self, Facts, Limits, Wanted};
+use otter_domain::{
+    Channel, Context, Locale, Moment, PhoneNumber, Plan, ProviderName, PurposePolicy, Route, Segment, TenantId,
+};
+use otter_message::Wish;
+
+use crate::{Setup, View};
+
+/// Everything that a plan depends on besides the view of providers.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) purpose: &'a PurposePolicy,
+    pub(crate) route: &'a Route,
+    pub(crate) number: &'a PhoneNumber,
+    pub(crate) context: &'a Context,
+    pub(crate) locale: &'a Locale,
+    pub(crate) allowed: Option<Vec<Channel>>,
+    pub(crate) preferred: Vec<Channel>,
+    pub(crate) ttl: std::time::Duration,
+    pub(crate) seed: u64,
+}
+
+/// Makes the plan.
+pub(crate) fn plan(setup: &Setup, view: &View, question: &Question<'_>, now: Moment) -> Plan {
+    let wanted = Wanted {
+        allowed: question.allowed.clone(),
+        preferred: question.preferred.clone(),
+        line: question.number.line(),
+        payment: matches!(question.context, Context::Payment(_)),
+    };
+    let lifecycle = &question.purpose.lifecycle;
+    let limits = Limits {
+        ttl: question.ttl,
+        min_useful: lifecycle.min_useful,
+        max_attempts: lifecycle.resend.max_attempts,
+    };
+    let facts = |provider: &ProviderName, channel: Channel| facts(setup, view, question, provider, channel, now);
+    plan::choose(question.route, &wanted, facts, &limits, question.seed)
+}
+
+fn facts(
+    setup: &Setup,
+    view: &View,
+    question: &Question<'_>,
+    provider: &ProviderName,
+    channel: Channel,
+    now: Moment,
+) -> Facts {
+    let configured = setup.providers.get(provider);
+    let ability = configured.and_then(|configured| configured.capabilities.on(channel));
+    let country = question.number.country();
+    let segment = Segment { provider: provider.clone(), channel, country };
+    let wish = Wish {
+        tenant: question.tenant,
+        purpose: &question.purpose.name,
+        channel,
+        locale: question.locale,
+        context: question.context,
+        remaining: question.ttl,
+    };
+    let breaker_open = view.breakers.is_open(&segment, now);
+    Facts {
+        supports_channel: ability.is_some(),
+        supports_country: configured.is_some_and(|configured| configured.capabilities.serves(country)),
+        content: setup.catalogue.can_render(&wish).is_ok(),
+        paused: view.directives.is_paused(provider),
+        breaker_open,
+        health: if breaker_open { 0.0 } else { 1.0 },
+        revocable: ability.is_some_and(|ability| ability.revocable),
+        idempotent: ability.is_some_and(|ability| ability.idempotent),
+    }
+}

@@ -1,0 +1,114 @@
+//! Counts for dashboards what was committed.
+
+use otter_domain::{
+    Attempt, AttemptEnd, CheckVerdict, Effect, Ending, FailureClass, HappeningKind, JobKind, Moment, Origin, Phase,
+    Verification,
+};
+use otter_telemetry::{CheckOutcome, DeliveryOutcome, Metrics};
+
+/// Counts the effects of a commit that is durable. `next` is the verification after it.
+pub(crate) fn committed(metrics: &Metrics, next: &Verification, effects: &[Effect], now: Moment) {
+    for effect in effects {
+        match effect {
+            Effect::Dispatch { provider, job: JobKind::Send | JobKind::Revoke, .. } => metrics.enqueued(provider, 1),
+            Effect::Observe(_) => {}
+            Effect::Publish(kind) => published(metrics, next, kind, now),
+        }
+    }
+}
+
+fn published(metrics: &Metrics, next: &Verification, kind: &HappeningKind, now: Moment) {
+    match kind {
+        HappeningKind::AttemptQueued { attempt, channel, origin: Origin::Failover, because, .. } => {
+            let before = attempt.index().checked_sub(1).and_then(|index| next.attempts.get(index));
+            if let Some(before) = before {
+                metrics.failover(&before.provider, *channel, *because);
+            }
+        }
+        HappeningKind::AttemptAccepted { channel, .. } => {
+            let taken = next.attempts.iter().filter(|attempt| matches!(attempt.phase, Phase::Accepted { .. }));
+            if taken.count() == 1 {
+                metrics.time_to_dispatch(*channel, now.since(next.created_at));
+            }
+        }
+        HappeningKind::AttemptAmbiguous { provider, error: otter_domain::ErrorClass::Unknown, .. } => {
+            metrics.reclaimed(provider);
+        }
+        HappeningKind::Ended { how } => ended(metrics, next, *how),
+        HappeningKind::Opened
+        | HappeningKind::AttemptQueued { origin: Origin::First | Origin::Resend, .. }
+        | HappeningKind::AttemptRetrying { .. }
+        | HappeningKind::AttemptAmbiguous { .. }
+        | HappeningKind::AttemptEnded { .. }
+        | HappeningKind::ReceiptMerged { .. }
+        | HappeningKind::CheckFailed { .. } => {}
+    }
+}
+
+/// Counts a check, and the end that it brought.
+pub(crate) fn checked(metrics: &Metrics, verdict: &CheckVerdict, verification: Option<&Verification>, now: Moment) {
+    let channel = verification.and_then(Verification::current).map(|attempt| attempt.channel);
+    let country = verification.map_or(otter_domain::Country::NONE, |verification| verification.country);
+    metrics.check(channel, country, CheckOutcome::of(verdict));
+    match (verdict, verification) {
+        (CheckVerdict::Verified { by, repeated: false }, Some(verification)) => {
+            ended(metrics, verification, Ending::Verified { by: *by });
+            if let Some(channel) = channel {
+                metrics.time_to_verify(channel, now.since(verification.created_at));
+            }
+        }
+        (CheckVerdict::Wrong { remaining: 0 }, Some(verification)) => {
+            ended(metrics, verification, Ending::Exhausted);
+        }
+        (
+            CheckVerdict::Verified { .. }
+            | CheckVerdict::Wrong { .. }
+            | CheckVerdict::Ended(_)
+            | CheckVerdict::Waiting { .. }
+            | CheckVerdict::Unknown,
+            _,
+        ) => {}
+    }
+}
+
+fn ended(metrics: &Metrics, verification: &Verification, how: Ending) {
+    let credited = match how {
+        Ending::Verified { by } => by,
+        Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => None,
+    };
+    let outcomes = verification.attempts.iter().map(|attempt| {
+        let verified = credited == Some(attempt.number);
+        let outcome = if verified { DeliveryOutcome::Delivered } else { outcome(attempt) };
+        metrics.route_delivery(&attempt.provider, verification.country, outcome);
+        outcome
+    });
+    let outcomes: Vec<_> = outcomes.collect();
+    let best = [DeliveryOutcome::Delivered, DeliveryOutcome::Unconfirmed, DeliveryOutcome::Failed]
+        .into_iter()
+        .find(|outcome| outcomes.contains(outcome))
+        .unwrap_or(DeliveryOutcome::Expired);
+    let whole = if matches!(how, Ending::Verified { .. }) { DeliveryOutcome::Delivered } else { best };
+    let channel = verification.current().map(|attempt| attempt.channel);
+    metrics.delivery(channel, verification.country, whole);
+}
+
+fn outcome(attempt: &Attempt) -> DeliveryOutcome {
+    match (attempt.receipt.map(|receipt| receipt.status), &attempt.phase) {
+        (Some(status), _) if status.is_positive() => DeliveryOutcome::Delivered,
+        (Some(status), _) if status.is_negative() => DeliveryOutcome::Failed,
+        (Some(_) | None, Phase::Accepted { .. } | Phase::Ambiguous { .. } | Phase::Claimed { .. }) => {
+            DeliveryOutcome::Unconfirmed
+        }
+        (Some(_) | None, Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. }) => match class {
+            FailureClass::Rejected
+            | FailureClass::Unroutable
+            | FailureClass::Throttled
+            | FailureClass::Unavailable
+            | FailureClass::Misconfigured
+            | FailureClass::Ambiguous => DeliveryOutcome::Failed,
+        },
+        (Some(_) | None, Phase::Ended { how: AttemptEnd::Withdrawn, .. } | Phase::Queued { .. } | Phase::Retrying { .. }) => {
+            DeliveryOutcome::Expired
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What this process knows of providers, kept fresh.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_evidence::{Breakers, Change, Directives};
+use otter_runtime::{Phase, Phases};
+use otter_store::Board;
+use tracing::warn;
+
+use crate::Books;
+
+/// How old the view may be.
+const REFRESH: Duration = Duration::from_secs(2);
+
+/// How long an open breaker stays on the board: longer than the longest that it stays open.
+const BREAKER_LIFE: Duration = Duration::from_secs(600);
+
+/// Breakers and operators' orders as this process knows them.
+#[derive(Debug, Default)]
+pub struct View {
+    /// Breakers.
+    pub breakers: Breakers,
+    /// Operators' orders.
+    pub directives: Directives,
+}
+
+impl View {
+    /// Reads the boards once.
+    pub async fn refresh(&self, books: &Books) -> Result<(), crate::BooksError> {
+        let directives = books.stamped(books.store().read(Board::Directives).await?);
+        self.directives.learn(&directives);
+        let breakers = books.stamped(books.store().read(Board::Breakers).await?);
+        self.breakers.learn(&breakers);
+        Ok(())
+    }
+
+    /// Keeps the view fresh until the process drains.
+    pub async fn keep_fresh(self: Arc<Self>, books: Arc<Books>, phases: Phases) {
+        while phases.now() < Phase::Closing {
+            if let Err(error) = self.refresh(&books).await {
+                warn!(error = %error, "could not read the boards");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(REFRESH) => {}
+                () = phases.reached(Phase::Closing) => {}
+            }
+        }
+    }
+
+    /// Tells the other processes of a breaker that opened or closed.
+    pub(crate) async fn announce(&self, books: &Books, change: &Change) {
+        let posted = books.store().post(Board::Breakers, &change.key(), change.value(), Some(BREAKER_LIFE)).await;
+        if let Err(error) = posted {
+            warn!(error = %error, "could not tell others of a breaker");
+        }
+    }
+}
