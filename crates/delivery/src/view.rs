@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_evidence::{Breakers, Change, Directives};
+use otter_evidence::{Breakers, Change, Directives, Rates};
 use otter_runtime::{Phase, Phases};
 use otter_store::Board;
 use tracing::warn;
@@ -16,9 +16,11 @@ const REFRESH: Duration = Duration::from_secs(2);
 /// How long an open breaker stays on the board: longer than the longest that it stays open.
 const BREAKER_LIFE: Duration = Duration::from_secs(600);
 
-/// Breakers and operators' orders as this process knows them.
+/// Rates, breakers and operators' orders as this process knows them.
 #[derive(Debug, Default)]
 pub struct View {
+    /// Rates.
+    pub rates: Rates,
     /// Breakers.
     pub breakers: Breakers,
     /// Operators' orders.
@@ -26,12 +28,13 @@ pub struct View {
 }
 
 impl View {
-    /// Reads the boards once.
+    /// Reads the boards and what is new of the evidence.
     pub async fn refresh(&self, books: &Books) -> Result<(), crate::BooksError> {
         let directives = books.stamped(books.store().read(Board::Directives).await?);
         self.directives.learn(&directives);
         let breakers = books.stamped(books.store().read(Board::Breakers).await?);
         self.breakers.learn(&breakers);
+        self.rates.refresh(&**books.store()).await?;
         Ok(())
     }
 
@@ -39,7 +42,7 @@ impl View {
     pub async fn keep_fresh(self: Arc<Self>, books: Arc<Books>, phases: Phases) {
         while phases.now() < Phase::Closing {
             if let Err(error) = self.refresh(&books).await {
-                warn!(error = %error, "could not read the boards");
+                warn!(error = %error, "could not refresh the view of providers");
             }
             tokio::select! {
                 () = tokio::time::sleep(REFRESH) => {}
