@@ -1,0 +1,38 @@
+# An index of what there is to do. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+
+# One runner for all tests: nextest where it is installed, the one that comes with cargo otherwise.
+RUN_TESTS := $(if $(shell command -v cargo-nextest),$(CARGO) nextest run,$(CARGO) test)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what the tests need beyond cargo
+	@tests/setup
+
+.PHONY: build
+build: ## Build everything for development
+	$(CARGO) build --locked --workspace
+
+.PHONY: dev
+dev: ## Run the whole system in one process, with a tour
+	$(CARGO) run --locked --release --bin otter -- dev
+
+.PHONY: check
+check: ## Check format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: test
+test: setup ## Run every test
+	$(CARGO) build --locked --bin otter
+	$(RUN_TESTS) --locked --workspace
+
+.PHONY: docs
+docs: ## Render again the pages that tests hold to the code
+	UPDATE_GOLDEN=1 $(CARGO) test --locked -p otter-tests --test golden
+	UPDATE_GOLDEN=1 $(CARGO) test --locked -p otter-decision -p otter-message
