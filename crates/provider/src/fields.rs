@@ -26,9 +26,9 @@ impl<'a> Fields<'a> {
 
     /// A text that may be left out.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.value(key)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            _ => self.wrong(key, "must be a text that is not empty"),
+        match self.value(key)?.as_str().filter(|text| !text.is_empty()) {
+            Some(text) => Some(text.to_owned()),
+            None => self.wrong(key, "must be a text that is not empty"),
         }
     }
 
@@ -82,11 +82,7 @@ impl<'a> Fields<'a> {
     /// A span such as `"10s"`, `"500ms"` or `"2m"`, within bounds.
     pub fn span(&mut self, key: &'static str, bounds: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
         let expected = format!("must be a span such as \"10s\" from {:?} to {:?}", bounds.start(), bounds.end());
-        let parsed = match self.value(key)? {
-            Value::String(text) => parse_span(text).filter(|span| bounds.contains(span)),
-            _ => None,
-        };
-        match parsed {
+        match self.value(key)?.as_str().and_then(parse_span).filter(|span| bounds.contains(span)) {
             Some(span) => Some(span),
             None => self.wrong(key, &expected),
         }
@@ -118,9 +114,9 @@ impl<'a> Fields<'a> {
 
     /// A table that the caller reads itself.
     pub fn table(&mut self, key: &'static str) -> Option<&'a Table> {
-        match self.value(key)? {
-            Value::Table(table) => Some(table),
-            _ => self.wrong(key, "must be a table"),
+        match self.value(key)?.as_table() {
+            Some(table) => Some(table),
+            None => self.wrong(key, "must be a table"),
         }
     }
 
