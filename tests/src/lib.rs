@@ -1,1 +1,0 @@
-//! Suites that cross parts: end to end, failover, golden files and architecture.
