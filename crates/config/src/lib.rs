@@ -1,1 +1,41 @@
-//! The settings of Otter: one file, every problem reported at once.
+//! The settings of Otter: one file, overrides from the environment, every problem reported at once.
+//!
+//! [`load`] lays the file over the compiled-in reference (`config/default.toml`, the only place where defaults live) and
+//! the environment over both, reads everything into domain types and checks what refers to what. It knows no vendor:
+//! each account's table goes to the vendor's registration. It does no I/O but through the closure that reads files, and
+//! no problem ever repeats a secret.
+
+mod callers;
+mod check;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod hostile_tests;
+mod install;
+mod key;
+mod layers;
+mod load;
+#[cfg(test)]
+mod load_tests;
+mod moment;
+mod problem;
+mod providers;
+#[cfg(test)]
+mod reference_tests;
+mod routes;
+mod secret;
+mod section;
+mod servers;
+mod settings;
+mod show;
+mod tenants;
+mod texts;
+
+pub use key::Key;
+pub use layers::{REFERENCE, Sources};
+pub use load::{Loaded, load};
+pub use problem::{Origin, Problem};
+pub use settings::{
+    Admin, ApiKey, ConfiguredProvider, Engine, Grpc, Keys, LogFormat, Metrics, Otlp, Receipts, Retention,
+    Scope, Settings, Shutdown, Store, Telemetry, Tenant, Tls,
+};

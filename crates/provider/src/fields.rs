@@ -173,7 +173,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn parse_span(text: &str) -> Option<Duration> {
+/// Reads a span as every setting writes it: a whole number and `ms`, `s`, `m` or `h`.
+pub fn parse_span(text: &str) -> Option<Duration> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
     let count: u64 = text[..unit_at].parse().ok()?;
     match &text[unit_at..] {

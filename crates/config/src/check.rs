@@ -1,0 +1,167 @@
+//! What refers to what, and what cannot work although every part of it is well written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use otter_domain::{
+    Channel, PaymentPolicy, ProviderName, PurposePolicy, Route, RouteName, RouteStep, SucceedOn, TenantId,
+};
+
+use crate::problem::Notes;
+use crate::section::{one_of, shown_span};
+use crate::settings::{ConfiguredProvider, Grpc, Tenant};
+use crate::tenants::TenantEntry;
+
+/// Everything that was read, for looking across it. Names of things that were left out after a problem are in
+/// `known_*`, so that nobody is told that they do not exist.
+pub(crate) struct Whole<'a> {
+    pub(crate) tenants: &'a BTreeMap<TenantId, TenantEntry>,
+    pub(crate) routes: &'a BTreeMap<RouteName, Route>,
+    pub(crate) providers: &'a BTreeMap<ProviderName, ConfiguredProvider>,
+    pub(crate) known_providers: &'a BTreeSet<String>,
+    pub(crate) grpc: &'a Grpc,
+    pub(crate) notes: &'a Notes,
+}
+
+/// Notes every problem and warning.
+pub(crate) fn whole(whole: &Whole<'_>) {
+    for (name, route) in whole.routes {
+        for (place, step) in route.steps.iter().enumerate() {
+            step_works(whole, &format!("routes.{name}.steps[{place}]"), step);
+        }
+    }
+    for (id, entry) in whole.tenants {
+        for (name, purpose) in &entry.tenant.policy.purposes {
+            purpose_works(whole, &format!("tenants.{id}.purposes.{name}"), purpose, entry);
+        }
+    }
+    callers_differ(whole);
+    nothing_is_idle(whole);
+}
+
+fn step_works(whole: &Whole<'_>, path: &str, step: &RouteStep) {
+    for (place, listed) in step.providers.iter().enumerate() {
+        let path = format!("{path}.providers[{place}]");
+        let Some(configured) = whole.providers.get(&listed.name) else {
+            if !whole.known_providers.contains(listed.name.as_str()) {
+                let known = one_of(whole.known_providers.iter().map(String::as_str));
+                whole.notes.problem(
+                    path,
+                    format!("names {:?}, which is not configured; must be {known}", listed.name.as_str()),
+                );
+            }
+            continue;
+        };
+        let capabilities = &configured.provider.capabilities;
+        match capabilities.on(step.channel) {
+            None => {
+                let can = one_of(capabilities.channels.iter().map(|ability| ability.channel.as_str()));
+                let message =
+                    format!("names {:?}, which cannot do {}, only {can}", listed.name.as_str(), step.channel);
+                whole.notes.problem(path, message);
+            }
+            Some(ability) if !ability.receipts && step.succeed_on == SucceedOn::Delivered => {
+                let message = "reports no deliveries, so the whole wait passes each time; use succeed_on = \"accepted\" \
+                               or \"verified\"";
+                whole.notes.warning(path, message);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn purpose_works(whole: &Whole<'_>, path: &str, purpose: &PurposePolicy, entry: &TenantEntry) {
+    let Some(route) = whole.routes.get(&purpose.route) else {
+        let known = one_of(whole.routes.keys().map(RouteName::as_str));
+        let message = format!("names {:?}, which is not configured; must be {known}", purpose.route.as_str());
+        whole.notes.problem(format!("{path}.route"), message);
+        return;
+    };
+    let waits: Duration = route.steps.iter().map(|step| step.wait * step.providers.len() as u32).sum();
+    let needed = waits + Duration::from_secs(60);
+    if needed > purpose.ttl {
+        let (needed, ttl) = (shown_span(needed), shown_span(purpose.ttl));
+        let message = format!(
+            "is {ttl}; the route's waits and 60s are {needed}, so its last candidates may not be tried"
+        );
+        whole.notes.warning(format!("{path}.ttl"), message);
+    }
+    let over_whatsapp = route.steps.iter().filter(|step| step.channel == Channel::WhatsApp).count();
+    if over_whatsapp == 0 {
+        return;
+    }
+    match purpose.payment {
+        PaymentPolicy::Required if over_whatsapp == route.steps.len() => {
+            let message =
+                "has only WhatsApp, whose fixed text cannot show amount and payee; add sms, rcs or voice";
+            whole.notes.problem(format!("{path}.route"), message);
+        }
+        PaymentPolicy::Required => {
+            let message =
+                "has WhatsApp in it, which is left out for payments: its text cannot show amount and payee";
+            whole.notes.warning(format!("{path}.route"), message);
+        }
+        PaymentPolicy::NotAPayment => templates_fit(whole, path, purpose, entry),
+    }
+}
+
+fn templates_fit(whole: &Whole<'_>, path: &str, purpose: &PurposePolicy, entry: &TenantEntry) {
+    let templates = entry.texts.whatsapp.iter();
+    let for_purpose =
+        templates.filter(|template| template.purpose.as_ref().is_none_or(|name| *name == purpose.name));
+    match for_purpose.map(|template| template.send_ttl).min() {
+        None => whole.notes.warning(
+            format!("{path}.route"),
+            "has WhatsApp in it, but the tenant has no whatsapp_templates for this purpose, so it is left out",
+        ),
+        Some(shortest) if shortest > purpose.ttl => {
+            let (shortest, ttl) = (shown_span(shortest), shown_span(purpose.ttl));
+            let message = format!("is {ttl}, less than the {shortest} for which WhatsApp keeps the template, so WhatsApp is left out");
+            whole.notes.warning(format!("{path}.ttl"), message);
+        }
+        Some(_) => {}
+    }
+}
+
+fn callers_differ(whole: &Whole<'_>) {
+    let mut digests = BTreeSet::new();
+    let mut identities = BTreeSet::new();
+    for (id, TenantEntry { tenant: Tenant { api_keys, mtls_identities, .. }, .. }) in whole.tenants {
+        for key in api_keys {
+            if !digests.insert(key.digest) {
+                let message = format!("lists key {:?} a second time; each key belongs to one entry", key.id);
+                whole.notes.problem(format!("tenants.{id}.api_keys"), message);
+            }
+        }
+        for (place, identity) in mtls_identities.iter().enumerate() {
+            let path = format!("tenants.{id}.mtls_identities[{place}]");
+            if !identities.insert(identity) {
+                whole.notes.problem(path, "is listed a second time; each identity belongs to one tenant");
+            } else if whole.grpc.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+                whole.notes.problem(path, "can never be proven; set grpc.tls.client_ca");
+            }
+        }
+        if api_keys.is_empty() && mtls_identities.is_empty() {
+            whole.notes.warning(
+                format!("tenants.{id}"),
+                "has neither api_keys nor mtls_identities, so nobody can call",
+            );
+        }
+    }
+}
+
+fn nothing_is_idle(whole: &Whole<'_>) {
+    if whole.tenants.is_empty() {
+        whole.notes.warning("tenants", "is empty, so nobody can call");
+    }
+    let purposes = || whole.tenants.values().flat_map(|entry| entry.tenant.policy.purposes.values());
+    for name in whole.routes.keys().filter(|name| !purposes().any(|purpose| purpose.route == **name)) {
+        whole.notes.warning(format!("routes.{name}"), "is not used by any purpose");
+    }
+    let steps = || whole.routes.values().flat_map(|route| &route.steps);
+    let listed =
+        |name: &ProviderName| steps().any(|step| step.providers.iter().any(|listed| listed.name == *name));
+    for name in whole.providers.keys().filter(|name| !listed(name)) {
+        whole.notes.warning(format!("providers.{name}"), "is not used by any route");
+    }
+}

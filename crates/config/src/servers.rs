@@ -1,0 +1,170 @@
+//! What listens, how it stops, and what it reports: `[grpc]`, `[receipts]`, `[admin]`, `[shutdown]`, `[metrics]` and
+//! `[telemetry]`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use otter_domain::{Country, Secret};
+use url::{Host, Url};
+
+use crate::layers::Sources;
+use crate::secret;
+use crate::section::Section;
+use crate::settings::{Admin, Grpc, LogFormat, Metrics, Otlp, Receipts, Shutdown, Telemetry, Tls};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An address that nobody listens on, after a problem.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+pub(crate) fn grpc(section: Section<'_>, sources: &Sources<'_>) -> Grpc {
+    let grpc = Grpc {
+        listen: listen(&section),
+        tls: section.optional_section("tls").and_then(|section| tls(section, sources)),
+        max_message_bytes: section.number("max_message_bytes", 4096..=4_194_304_u32, None) as usize,
+        max_connection_age: section.span("max_connection_age", 30 * SECOND..=86_400 * SECOND, None),
+        max_concurrent_streams: section.number("max_concurrent_streams", 1..=65_536_u32, None),
+    };
+    if section.value("tls").is_none() && !grpc.listen.ip().is_loopback() {
+        section.warning(
+            "listen",
+            "is reachable from other machines without TLS; set grpc.tls, or let a mesh encrypt and authenticate",
+        );
+    }
+    section.done();
+    grpc
+}
+
+fn tls(section: Section<'_>, sources: &Sources<'_>) -> Option<Tls> {
+    let certificate = pem(&section, "certificate", sources, Needed::Yes, "CERTIFICATE-----");
+    let key = pem(&section, "key", sources, Needed::Yes, "PRIVATE KEY-----");
+    let client_ca = pem(&section, "client_ca", sources, Needed::No, "CERTIFICATE-----");
+    section.done();
+    Some(Tls {
+        certificate: certificate?.reveal().to_owned(),
+        key: key?,
+        client_ca: client_ca.map(|ca| ca.reveal().to_owned()),
+    })
+}
+
+#[derive(PartialEq)]
+enum Needed {
+    Yes,
+    No,
+}
+
+fn pem(
+    section: &Section<'_>,
+    key: &'static str,
+    sources: &Sources<'_>,
+    needed: Needed,
+    marker: &str,
+) -> Option<Secret> {
+    let kind = marker.trim_end_matches('-').to_ascii_lowercase();
+    let expected = format!("a PEM file with a {kind}, as {{ file = \"PATH\" }}");
+    if section.value(key).is_none() && needed == Needed::Yes {
+        section.missing(key, &expected);
+    }
+    let text = secret::read(section, key, sources)?;
+    let fits = text.reveal().contains("-----BEGIN ") && text.reveal().contains(marker);
+    if !fits {
+        section.problem(key, format!("must be {expected}"));
+    }
+    fits.then_some(text)
+}
+
+pub(crate) fn receipts(section: Section<'_>) -> Receipts {
+    let receipts = Receipts {
+        listen: listen(&section),
+        public_url: public_url(&section),
+        max_body_bytes: section.number("max_body_bytes", 4096..=4_194_304_u32, None) as usize,
+    };
+    section.done();
+    receipts
+}
+
+fn public_url(section: &Section<'_>) -> Option<String> {
+    let expected = "an https address without query and fragment, for example \"https://otp.example.com\"";
+    let url = section.parsed("public_url", expected, |text| {
+        Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        })
+    })?;
+    if url.scheme() == "http" && !is_loopback(&url) {
+        section.warning("public_url", "is http: receipts and their signatures travel in clear; use https");
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+pub(crate) fn admin(section: Section<'_>) -> Admin {
+    let admin = Admin { listen: listen(&section) };
+    section.done();
+    admin
+}
+
+pub(crate) fn shutdown(section: Section<'_>) -> Shutdown {
+    let minutes = |count: u64| Duration::from_secs(count * 60);
+    let shutdown = Shutdown {
+        delay: section.span("delay", Duration::ZERO..=minutes(1), None),
+        drain: section.span("drain", Duration::ZERO..=minutes(10), None),
+        flush: section.span("flush", Duration::ZERO..=minutes(1), None),
+    };
+    section.done();
+    shutdown
+}
+
+/// How many countries labels may tell apart: more would overflow the counters that have them.
+const MAX_COUNTRIES: usize = 60;
+
+pub(crate) fn metrics(section: Section<'_>) -> Metrics {
+    let countries = countries(&section, "countries").unwrap_or_default();
+    if countries.len() > MAX_COUNTRIES {
+        section.problem(
+            "countries",
+            format!("must name at most {MAX_COUNTRIES} countries; the others are `other`"),
+        );
+    }
+    section.done();
+    Metrics { countries }
+}
+
+pub(crate) fn countries(section: &Section<'_>, key: &'static str) -> Option<Vec<Country>> {
+    section.parsed_list(key, "a two-letter country code such as \"DE\"", |text| Country::parse(text).ok())
+}
+
+pub(crate) fn telemetry(section: Section<'_>) -> Telemetry {
+    let formats = [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let log_filter = section.text("log_filter").unwrap_or_default().to_owned();
+    let log_format = section.word("log_format", &formats, None);
+    let otlp = section.section("otlp");
+    let endpoint = otlp.parsed("endpoint", "an address such as \"http://127.0.0.1:4317\"", |text| {
+        let url = Url::parse(text).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
+    });
+    let sample = otlp.real("sample", 0.0..=1.0, None);
+    otlp.done();
+    section.done();
+    Telemetry { log_filter, log_format, otlp: endpoint.map(|endpoint| Otlp { endpoint, sample }) }
+}
+
+fn listen(section: &Section<'_>) -> SocketAddr {
+    let expected = "an address and a port such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+    if section.value("listen").is_none() {
+        section.missing("listen", expected);
+    }
+    section.parsed("listen", expected, |text| text.parse().ok()).unwrap_or(NOWHERE)
+}
