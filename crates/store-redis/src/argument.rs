@@ -1,0 +1,293 @@
+//! What scripts are given. Each script's own text says what the fields mean.
+
+use std::time::Duration;
+
+use otter_domain::{
+    AttemptNumber, CheckSubmission, Effect, Happening, HappeningKind, MessageId, Moment, ProviderName,
+    Segment, TenantId, Verification, VerificationId, Version,
+};
+use otter_store::{Commit, Lease, ReceiptMerge, ReceiptTarget, RequestKey, Retention, Sealer, event_record};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+
+use crate::layout::Fields;
+
+/// Retentions in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Keep {
+    ended: u64,
+    events: u64,
+    requests: u64,
+    evidence: u64,
+    failed: u64,
+}
+
+impl From<Retention> for Keep {
+    fn from(retention: Retention) -> Self {
+        Self {
+            ended: at_least_one(retention.ended),
+            events: at_least_one(retention.events),
+            requests: at_least_one(retention.requests),
+            evidence: at_least_one(retention.evidence),
+            failed: at_least_one(retention.failed_checks),
+        }
+    }
+}
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A life of nothing is an error to the server.
+fn at_least_one(span: Duration) -> u64 {
+    millis(span).max(1)
+}
+
+#[derive(Serialize)]
+pub(crate) struct Items<T> {
+    pub(crate) keep: Keep,
+    pub(crate) items: Vec<T>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct CommitItem {
+    id: String,
+    version: Option<u64>,
+    nonce: ByteBuf,
+    r: Option<ByteBuf>,
+    b: Option<ByteBuf>,
+    c: Option<ByteBuf>,
+    checks: u8,
+    ranks: Vec<u8>,
+    is_over: bool,
+    due: Option<u64>,
+    request: Option<Request>,
+    limits: Option<Limits>,
+    jobs: Vec<(String, u8, &'static str)>,
+    events: Vec<Vec<String>>,
+    outcomes: Vec<(String, String, u64)>,
+    refs: Vec<(String, String, u64)>,
+}
+
+#[derive(Serialize)]
+struct Request {
+    scope: String,
+    id: String,
+    value: ByteBuf,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    key: String,
+    rules: Vec<(u32, u64)>,
+}
+
+impl CommitItem {
+    pub(crate) fn of(commit: Commit, sealer: &Sealer, retention: &Retention) -> Self {
+        let Commit { expected, next, effects, due, nonce, request, limits, message_ids } = commit;
+        let next = Verification { version: expected.map_or(Version(1), Version::next), ..next };
+        let fields = Fields::of(&next, nonce, sealer);
+        let scope = format!("{}:{}", next.tenant, next.recipient);
+        // A message id is written after its verification's creation and lives as long as that can be asked for.
+        let life = next.expires_at.since(next.created_at) + retention.ended;
+        let rules: Vec<_> = limits.iter().map(|rule| (rule.max, at_least_one(rule.window))).collect();
+        let rank =
+            |attempt: &otter_domain::Attempt| attempt.receipt.map_or(0, |receipt| receipt.status.rank());
+        let mut item = Self {
+            id: fields.id,
+            version: expected.map(|version| version.0),
+            nonce: ByteBuf::from(nonce.0.to_be_bytes()),
+            r: fields.r,
+            b: fields.b,
+            c: fields.c,
+            checks: next.checks,
+            ranks: next.attempts.iter().map(rank).collect(),
+            is_over: !next.is_pending() && next.private.is_none(),
+            due: due.map(Moment::as_millis),
+            request: request.map(|request| Request::of(request, next.id, scope.clone())),
+            limits: (!rules.is_empty()).then_some(Limits { key: scope, rules }),
+            jobs: Vec::new(),
+            events: Vec::new(),
+            outcomes: Vec::new(),
+            refs: message_ids.iter().map(|named| reference(named, next.id, life)).collect(),
+        };
+        for effect in effects {
+            item.push(effect, &next);
+        }
+        item
+    }
+
+    fn push(&mut self, effect: Effect, next: &Verification) {
+        match effect {
+            Effect::Dispatch { provider, attempt, job } => {
+                self.jobs.push((provider.to_string(), attempt.get(), job.as_str()));
+            }
+            Effect::Observe(observation) => self.outcomes.push((
+                segment(&observation.segment),
+                observation.measure.key(),
+                observation.attempted_at.as_millis(),
+            )),
+            Effect::Publish(kind) => self.events.push(event(next.id, &next.tenant, kind)),
+        }
+    }
+}
+
+impl Request {
+    fn of(request: RequestKey, id: VerificationId, scope: String) -> Self {
+        // Half of the fingerprint tells two questions of one caller apart.
+        let value = [id.as_bytes().as_slice(), &request.fingerprint[..16]].concat();
+        Self { scope, id: request.id.to_string(), value: ByteBuf::from(value) }
+    }
+}
+
+fn reference(
+    (provider, message, attempt): &(ProviderName, MessageId, AttemptNumber),
+    id: VerificationId,
+    life: Duration,
+) -> (String, String, u64) {
+    (reference_key(provider, *message), format!("{id} {attempt}"), at_least_one(life))
+}
+
+fn reference_key(provider: &ProviderName, message: MessageId) -> String {
+    format!("{provider}:{message}")
+}
+
+fn segment(segment: &Segment) -> String {
+    format!("{}:{}:{}", segment.provider, segment.channel, segment.country)
+}
+
+/// The fields of an event but its moment, which the script knows.
+fn event(verification: VerificationId, tenant: &TenantId, kind: HappeningKind) -> Vec<String> {
+    let happening = Happening { verification, tenant: tenant.clone(), at: Moment::EPOCH, kind };
+    let fields = event_record::fields(&happening).into_iter().filter(|(name, _)| name != "at");
+    fields.flat_map(|(name, value)| [name, value]).collect()
+}
+
+#[derive(Serialize)]
+pub(crate) struct ClaimArgument {
+    pub(crate) lane: String,
+    pub(crate) worker: String,
+    pub(crate) lease: u64,
+    pub(crate) max: usize,
+}
+
+#[derive(Serialize)]
+pub(crate) struct RenewArgument {
+    pub(crate) lease: u64,
+    pub(crate) items: Vec<LeaseItem>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LeaseItem {
+    id: String,
+    attempt: u8,
+    worker: String,
+}
+
+impl From<Lease> for LeaseItem {
+    fn from(lease: Lease) -> Self {
+        Self { id: lease.id.to_string(), attempt: lease.attempt.get(), worker: lease.worker.to_string() }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct CheckItem {
+    id: String,
+    tenant: String,
+    digests: Vec<(u8, ByteBuf)>,
+    request_id: Option<String>,
+}
+
+impl From<CheckSubmission> for CheckItem {
+    fn from(submission: CheckSubmission) -> Self {
+        let digests = submission.digests.iter();
+        Self {
+            id: submission.id.to_string(),
+            tenant: submission.tenant.to_string(),
+            digests: digests.map(|presented| (presented.key.0, ByteBuf::from(presented.digest.0))).collect(),
+            request_id: submission.request_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct MergeItem {
+    id: Option<String>,
+    attempt: Option<u8>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    provider: String,
+    rank: u8,
+    status: &'static str,
+    because: Option<(&'static str, &'static str)>,
+}
+
+impl From<ReceiptMerge> for MergeItem {
+    fn from(report: ReceiptMerge) -> Self {
+        let (id, attempt, reference) = match report.target {
+            ReceiptTarget::Attempt(id, attempt) => (Some(id.to_string()), Some(attempt.get()), None),
+            ReceiptTarget::Message(message) => (None, None, Some(reference_key(&report.provider, message))),
+        };
+        Self {
+            id,
+            attempt,
+            reference,
+            provider: report.provider.to_string(),
+            rank: report.status.rank(),
+            status: report.status.as_str(),
+            because: report.because.map(|(class, error)| (class.as_str(), error.as_str())),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct DueArgument {
+    pub(crate) max: usize,
+    pub(crate) hide: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LoadArgument {
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct EventsArgument {
+    pub(crate) keep: Keep,
+    pub(crate) after: Option<String>,
+    pub(crate) max: usize,
+}
+
+#[derive(Serialize)]
+pub(crate) struct EvidenceArgument {
+    pub(crate) keep: Keep,
+    pub(crate) since: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LanesArgument {
+    pub(crate) lanes: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct TakeArgument<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) rate: f64,
+    pub(crate) burst: u32,
+    pub(crate) want: u32,
+}
+
+#[derive(Serialize)]
+pub(crate) struct PostArgument<'a> {
+    pub(crate) board: &'static str,
+    pub(crate) key: &'a str,
+    pub(crate) value: ByteBuf,
+    pub(crate) life: Option<u64>,
+    /// Leaves an entry of the same key as it is.
+    pub(crate) once: bool,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ReadArgument {
+    pub(crate) board: &'static str,
+}

@@ -1,0 +1,189 @@
+-- Judges submitted codes, as `decision::check::judge` does (SEC-02 to SEC-05, SEC-08, SEC-09).
+--
+-- items: id, tenant, digests [key, digest], request_id.
+-- keep:  ended, events, evidence, failed.
+-- Answers per item { judged = { verdict, record } }, the record unless it is unknown; the verdict is
+--        { verified = [by or 0, repeated] }, { wrong = remaining }, { ended = [how, by or 0] },
+--        { waiting = milliseconds, or -1 for a lock }, `unknown`.
+--
+-- The version stays until a check ends the verification: a wrong check is no conflict for a commit that was decided
+-- before it. The winner's request_id is a field of its own, `w`, which no commit writes.
+
+local CLASSES = { p = 'pstn', a = 'app' }
+local FAILURES_BEFORE_WAIT, FAILURES_BEFORE_LOCK = 5, 100
+local FIRST_WAIT, LONGEST_WAIT = 30000, 3600000
+
+-- Looks at every byte whether or not one differed before.
+local function equal(one, other)
+  if #one ~= #other then return false end
+  local difference = 0
+  for place = 1, #one do
+    difference = bit.bor(difference, bit.bxor(one:byte(place), other:byte(place)))
+  end
+  return difference == 0
+end
+
+-- The valid code that was entered, the oldest if several are equal; every digest is compared with every live slot of
+-- its key, whether or not one has matched before.
+local function matching_slot(record, item, elapsed)
+  local found
+  for _, slot in ipairs(record.d) do
+    if slot.u > elapsed then
+      local is_equal = false
+      for _, presented in ipairs(item.digests) do
+        if presented[1] == slot.k and equal(presented[2], slot.d) then is_equal = true end
+      end
+      if is_equal and not found then found = slot end
+    end
+  end
+  return found
+end
+
+local function live_classes(record, elapsed)
+  local classes = {}
+  for _, class in ipairs({ 'p', 'a' }) do
+    for _, slot in ipairs(record.d) do
+      if slot.c == class and slot.u > elapsed then
+        classes[#classes + 1] = class
+        break
+      end
+    end
+  end
+  return classes
+end
+
+-- The counters of failed checks of the live classes: key, and count, last moment and last verification if there is one.
+local function read_counters(record, classes)
+  local subject = record.u and redis.sha1hex(record.u):sub(1, 20) or '-'
+  local counters = {}
+  for place, class in ipairs(classes) do
+    local key = prefix .. 'fail:' .. record.t .. ':' .. record.r .. ':' .. subject .. ':' .. CLASSES[class]
+    local count, last_at, last_in = (redis.call('GET', key) or ''):match('^(%d+) (%d+) (%S+)$')
+    counters[place] = { key = key, count = tonumber(count) or 0, last_at = tonumber(last_at), last_in = last_in }
+  end
+  return counters
+end
+
+-- How long one counter makes the caller wait; -1 for a lock, nothing for not at all.
+local function waiting(counter, id)
+  if counter.count >= FAILURES_BEFORE_LOCK then return -1 end
+  if counter.count < FAILURES_BEFORE_WAIT or counter.last_in == id then return nil end
+  local wait = math.min(FIRST_WAIT * 2 ^ (counter.count - FAILURES_BEFORE_WAIT), LONGEST_WAIT)
+  local left = counter.last_at + wait - now
+  return left > 0 and left or nil
+end
+
+-- Whether this repeats the check that won.
+local function is_winner(item)
+  return item.request_id and redis.call('HGET', prefix .. 'v:' .. item.id, 'w') == item.request_id
+end
+
+-- The answer to a check that is not even counted.
+local function refusal(record, counters, item, elapsed)
+  local ended = record.e or (elapsed >= record.x and { h = 'expired' })
+  if ended then
+    if ended.h == 'verified' and is_winner(item) then return { verified = { ended.b or 0, true } } end
+    return { ended = { ended.h, ended.b or 0 } }
+  end
+  if record.k >= record.l then return { ended = { 'exhausted', 0 } } end
+  local longest
+  for _, counter in ipairs(counters) do
+    local wait = waiting(counter, item.id)
+    if wait == -1 then return { waiting = -1 } end
+    if wait then longest = math.max(longest or 0, wait) end
+  end
+  return longest and { waiting = longest }
+end
+
+-- Whether a vendor's message has to be taken back, for which the number is still needed.
+local function needs_tidying(record)
+  for _, attempt in ipairs(record.a) do
+    if attempt.k == 'w' then return true end
+    local may_arrive = attempt.f.c or attempt.f.a or attempt.f.m
+    local arrived = attempt.r and attempt.r.r >= 4
+    if attempt.k == 'p' and may_arrive and not arrived and record.e.b ~= attempt.n then return true end
+  end
+  return false
+end
+
+local function finish(record, how, by, elapsed)
+  record.e = { h = how, b = by, t = elapsed }
+  record.d = {}
+  record.v = record.v + 1
+  return needs_tidying(record)
+end
+
+-- The terminal write: neither code nor digest survives it, and the number only while it is needed.
+local function erase(id, fields, tidying)
+  local key = prefix .. 'v:' .. id
+  redis.call('HDEL', key, 'c')
+  fields[3] = nil
+  if tidying then
+    set_timer(id, now)
+  else
+    redis.call('HDEL', key, 'b')
+    fields[2] = nil
+    redis.call('PEXPIRE', key, argument.keep.ended, 'NX')
+    set_timer(id, nil)
+  end
+end
+
+local function succeed(item, record, fields, counters, slot, elapsed)
+  local by = slot.a or (#record.a == 1 and record.a[1].n or nil)
+  local credited = by and record.a[by]
+  local tidying = finish(record, 'verified', by, elapsed)
+  local segment = credited and segment_of(record, credited)
+
+  writing = true
+  if item.request_id then redis.call('HSET', prefix .. 'v:' .. item.id, 'w', item.request_id) end
+  write(item.id, record, fields)
+  erase(item.id, fields, tidying)
+  for _, counter in ipairs(counters) do redis.call('DEL', counter.key) end
+  if credited then
+    local attempted = credited.l or credited.q
+    observe(segment, 'v:' .. latency_bin(elapsed - attempted), record.c + attempted)
+  end
+  local event = { 'v', item.id, 't', record.t, 'kind', 'ended', 'how', 'verified' }
+  if by then
+    event[#event + 1] = 'by'
+    event[#event + 1] = by
+  end
+  tell(event)
+  return { verified = { by or 0, false } }
+end
+
+local function fail(item, record, fields, counters, elapsed)
+  local remaining = math.max(record.l - record.k, 0)
+  local tidying = remaining == 0 and finish(record, 'exhausted', nil, elapsed)
+
+  writing = true
+  write(item.id, record, fields)
+  for _, counter in ipairs(counters) do
+    local count = math.min(counter.count + 1, 65535)
+    redis.call('SET', counter.key, count .. ' ' .. now .. ' ' .. item.id, 'PX', argument.keep.failed)
+  end
+  tell({ 'v', item.id, 't', record.t, 'kind', 'check_failed', 'remaining', remaining })
+  if remaining == 0 then
+    erase(item.id, fields, tidying)
+    tell({ 'v', item.id, 't', record.t, 'kind', 'ended', 'how', 'exhausted' })
+  end
+  return { wrong = remaining }
+end
+
+return each(function(item)
+  local record, fields = read(item.id)
+  if not record or record.t ~= item.tenant then return { judged = { verdict = 'unknown' } } end
+  local elapsed = now - record.c
+  local counters = read_counters(record, live_classes(record, elapsed))
+  local verdict = refusal(record, counters, item, elapsed)
+  if not verdict then
+    local slot = matching_slot(record, item, elapsed)
+    record.k = math.min(record.k + 1, 255)
+    if slot then
+      verdict = succeed(item, record, fields, counters, slot, elapsed)
+    else
+      verdict = fail(item, record, fields, counters, elapsed)
+    end
+  end
+  return { judged = { verdict = verdict, record = kept(item.id, { fields[1] }) } }
+end)

@@ -1,0 +1,121 @@
+-- Creates or changes verifications, each with everything that follows from it.
+--
+-- items: id, version (expected; none creates), nonce, r, b, c (the fields to keep), checks, ranks (of receipts, by attempt,
+--        0 for none), is_over (it has ended and its private part is gone), due, request {scope, id, value}, limits {key, rules
+--        [max, window]}, jobs [lane, attempt, job], events [fields], outcomes [segment, measure, moment],
+--        refs [key, value, life].
+-- keep:  ended, events, requests, evidence.
+-- Answers per item: `done`, `conflict`, `reused`, { repeated = value } or { limited = [rule, milliseconds] }.
+
+local MOST_SENDS = 32
+
+-- Wrong checks and receipts are booked by scripts of their own and leave the version as it is, so that they are no
+-- conflict for a commit that was decided before. It must not take them back either.
+local function takes_back(record, item)
+  if item.checks < record.k then return true end
+  for place, attempt in ipairs(record.a) do
+    if attempt.r and (item.ranks[place] or 0) < attempt.r.r then return true end
+  end
+  return false
+end
+
+local function keep_progress(record, item)
+  local next = cmsgpack.unpack(item.r)
+  next.k = math.max(next.k, record.k)
+  for place, attempt in ipairs(record.a) do
+    if next.a[place] and attempt.r and (item.ranks[place] or 0) < attempt.r.r then
+      next.a[place].r = attempt.r
+    end
+  end
+  item.r = cmsgpack.pack(next)
+end
+
+local function request_key(request)
+  return prefix .. 'idem:' .. request.scope .. ':' .. redis.sha1hex(request.id):sub(1, 20)
+end
+
+-- What was answered before under the request's name. The value is the 16 bytes of the verification's id and a hash of what
+-- was asked.
+local function repeated(request)
+  local earlier = redis.call('GET', request_key(request))
+  if not earlier then return nil end
+  if earlier:sub(17) ~= request.value:sub(17) then return 'reused' end
+  return { repeated = earlier:sub(1, 16) }
+end
+
+local function recent_sends(limits)
+  local kept_sends = redis.call('GET', prefix .. 'limit:' .. limits.key)
+  return kept_sends and cmsgpack.unpack(kept_sends) or {}
+end
+
+-- The rule that makes the caller wait longest, and how long: until the `max`-th latest send has left the window.
+local function refusal(sends, rules)
+  local worst
+  for place, rule in ipairs(rules) do
+    local max, window = math.max(rule[1], 1), rule[2]
+    local last_to_leave = sends[#sends - max + 1]
+    local wait = last_to_leave and last_to_leave + window - now or 0
+    if wait > (worst and worst[2] or 0) then worst = { place - 1, wait } end
+  end
+  return worst
+end
+
+-- Another commit may ask by other rules, so neither its sends nor its windows are cut short.
+local function count_send(limits, sends)
+  local key = prefix .. 'limit:' .. limits.key
+  local most, longest = MOST_SENDS, redis.call('PTTL', key)
+  for _, rule in ipairs(limits.rules) do
+    most, longest = math.max(most, rule[1]), math.max(longest, rule[2])
+  end
+  local recent = {}
+  for place = math.max(1, #sends - most + 2), #sends do
+    recent[#recent + 1] = sends[place]
+  end
+  recent[#recent + 1] = now
+  redis.call('SET', key, cmsgpack.pack(recent), 'PX', longest)
+end
+
+local function keep_record(item)
+  local key = prefix .. 'v:' .. item.id
+  redis.call('HSET', key, 'r', item.r)
+  for _, name in ipairs({ 'b', 'c' }) do
+    if item[name] then
+      redis.call('HSET', key, name, item[name])
+    elseif item.version then
+      redis.call('HDEL', key, name)
+    end
+  end
+  if item.is_over then redis.call('PEXPIRE', key, argument.keep.ended, 'NX') end
+end
+
+local function carry_out(item)
+  set_timer(item.id, item.due)
+  for _, job in ipairs(item.jobs) do dispatch(job[1], item.id, job[2], job[3]) end
+  for _, fields in ipairs(item.events) do tell(fields) end
+  for _, outcome in ipairs(item.outcomes) do observe(outcome[1], outcome[2], outcome[3]) end
+  for _, ref in ipairs(item.refs) do
+    redis.call('SET', prefix .. 'ref:' .. ref[1], ref[2], 'PX', ref[3])
+  end
+end
+
+return each(function(item)
+  local record = read(item.id)
+  local fits = (record and record.v) == item.version
+  if not fits and record and record.n == item.nonce then return 'done' end
+  local before = item.request and repeated(item.request)
+  if before then return before end
+  if not fits then return 'conflict' end
+  local sends = item.limits and recent_sends(item.limits)
+  local limited = sends and refusal(sends, item.limits.rules)
+  if limited then return { limited = limited } end
+  if record and takes_back(record, item) then keep_progress(record, item) end
+
+  writing = true
+  keep_record(item)
+  if item.request then
+    redis.call('SET', request_key(item.request), item.request.value, 'PX', argument.keep.requests)
+  end
+  if sends then count_send(item.limits, sends) end
+  carry_out(item)
+  return 'done'
+end)

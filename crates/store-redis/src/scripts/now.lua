@@ -1,0 +1,3 @@
+-- Reads the clock. Answers true.
+
+return answer(true)

@@ -1,0 +1,121 @@
+-- What every script begins with; it is put before each script's own text.
+--
+-- KEYS[1]  the partition's prefix, `<prefix>:{pNN}:`. Every key of a script is this prefix and a suffix. All of them
+--          share its hash tag and so live in one slot of a cluster, although only the prefix is listed.
+-- ARGV[1]  the argument, one MessagePack map; each script says what is in it. `keep` holds retentions in milliseconds.
+--
+-- A script answers one MessagePack array: the server's clock in milliseconds, and the answer. A script that takes
+-- `items` answers with one verdict each, in order. Of each item everything is read and compared before the first write;
+-- an item whose record cannot be read gets the verdict `unreadable`, changes nothing, and leaves the others alone.
+
+local prefix = KEYS[1]
+local argument = cmsgpack.unpack(ARGV[1])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local FORMAT = 1
+local BUCKET = 10000
+local BINS = { 1, 2, 3, 5, 8, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600 }
+local CHANNELS = { s = 'sms', w = 'whatsapp', r = 'rcs', v = 'voice' }
+
+local writing = false
+local woken = {}
+
+local function answer(value)
+  for channel in pairs(woken) do
+    redis.call('PUBLISH', prefix .. 'wake', channel)
+  end
+  return cmsgpack.pack({ now, value })
+end
+
+local function each(judge)
+  local verdicts = {}
+  for place, item in ipairs(argument.items) do
+    writing = false
+    local ok, verdict = pcall(judge, item)
+    if not ok then
+      if writing then error(verdict) end
+      verdict = 'unreadable'
+    end
+    verdicts[place] = verdict
+  end
+  return answer(verdicts)
+end
+
+-- The record of a verification: what of it scripts may read, then its fields as they are kept. Moments inside it are
+-- milliseconds since `record.c`, its creation; the letters are those of layout.rs.
+local function read(id)
+  local fields = redis.call('HMGET', prefix .. 'v:' .. id, 'r', 'b', 'c')
+  if not fields[1] then return nil end
+  local record = cmsgpack.unpack(fields[1])
+  if record.f ~= FORMAT then error('format') end
+  return record, fields
+end
+
+-- Writes the readable part back and answers with the fields as they are kept now.
+local function write(id, record, fields)
+  fields[1] = cmsgpack.pack(record)
+  redis.call('HSET', prefix .. 'v:' .. id, 'r', fields[1])
+  return fields
+end
+
+-- A record as it is answered.
+local function kept(id, fields)
+  return { id = id, r = fields[1], b = fields[2] or nil, c = fields[3] or nil }
+end
+
+local function set_timer(id, moment)
+  if moment then
+    redis.call('ZADD', prefix .. 'timers', moment, id)
+  else
+    redis.call('ZREM', prefix .. 'timers', id)
+  end
+end
+
+local function dispatch(lane, id, attempt, job)
+  redis.call('RPUSH', prefix .. 'lane:' .. lane, id .. ' ' .. attempt .. ' ' .. job .. ' ' .. now)
+  woken[lane] = true
+end
+
+-- Old events go once those of a sixtieth of the retention can: so most calls only look. The id of the last one that went
+-- is kept, so that a reader who has not seen it can be told.
+local function forget_events()
+  local events, horizon = prefix .. 'events', now - argument.keep.events
+  local overdue = '(' .. (horizon - math.floor(argument.keep.events / 60)) .. '-0'
+  if #redis.call('XRANGE', events, '-', overdue, 'COUNT', 1) > 0 then
+    local last = redis.call('XREVRANGE', events, '(' .. horizon .. '-0', '-', 'COUNT', 1)
+    redis.call('SET', prefix .. 'forgotten', last[1][1])
+    redis.call('XTRIM', events, 'MINID', '=', horizon)
+  end
+end
+
+-- Tells one event; `fields` are those of the store's event_record.rs but `at`.
+local function tell(fields)
+  if not woken[''] then
+    forget_events()
+    woken[''] = true
+  end
+  redis.call('XADD', prefix .. 'events', '*', 'at', now, unpack(fields))
+end
+
+local function latency_bin(took)
+  local bin = 0
+  while bin < #BINS and took > BINS[bin + 1] * 1000 do bin = bin + 1 end
+  return bin
+end
+
+-- Counts one outcome of an attempt that was made at `moment`, in the cell of its bucket and segment. `evs` knows when each
+-- cell changed last.
+local function observe(segment, measure, moment)
+  local bucket = moment - moment % BUCKET
+  if bucket + argument.keep.evidence <= now then return end
+  local cell = bucket .. ':' .. segment
+  if redis.call('HINCRBY', prefix .. 'ev:' .. cell, measure, 1) == 1 then
+    redis.call('PEXPIREAT', prefix .. 'ev:' .. cell, bucket + argument.keep.evidence)
+  end
+  redis.call('ZADD', prefix .. 'evs', now, cell)
+end
+
+local function segment_of(record, attempt)
+  return attempt.p .. ':' .. CHANNELS[attempt.c] .. ':' .. record.y
+end

@@ -1,0 +1,341 @@
+//! What only this engine can get wrong: its server, its scripts and what they leave there.
+
+use std::time::Duration;
+
+use crate::common::{connection, home, options, store};
+use otter_domain::{
+    AttemptNumber, Channel, CheckSubmission, CheckVerdict, Digest, Effect, HappeningKind, JobKind, KeyId,
+    Measure, Observation, PartitionCount, Phase, PresentedDigest, ReceiptStatus, RequestId, Segment,
+    Verification,
+};
+use otter_store::{
+    Claim, Commit, CommitVerdict, Error, MergeVerdict, Nonce, ReceiptMerge, ReceiptTarget, RequestKey, Store,
+    WakeReason,
+};
+use otter_store_redis::test_server::RedisServer;
+use otter_store_redis::{Options, RedisStore, Require};
+use otter_store_testkit::fixture::{
+    self, accepted, nth, provider, queued, seconds, unique, verification, worker,
+};
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+
+/// A commit that creates a verification with the job of its first attempt, under a request id.
+fn creation(next: &Verification) -> Commit {
+    let attempt = &next.attempts[0];
+    let job =
+        Effect::Dispatch { provider: attempt.provider.clone(), attempt: attempt.number, job: JobKind::Send };
+    let id = RequestId::parse(&format!("018f2c5a-7b1e-7c3a-9d2e-{:012}", unique())).unwrap();
+    Commit {
+        expected: None,
+        next: next.clone(),
+        effects: vec![job],
+        due: Some(attempt.queued_at + seconds(5)),
+        nonce: Nonce(unique()),
+        request: Some(RequestKey { id, fingerprint: [9; 32] }),
+        limits: Vec::new(),
+        message_ids: Vec::new(),
+    }
+}
+
+async fn create(store: &RedisStore) -> Verification {
+    let now = store.now().await.unwrap();
+    let verification = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+    let created = store.commit(home(1), vec![creation(&verification)]).await.unwrap().value;
+    assert_eq!(created, [CommitVerdict::Done]);
+    verification
+}
+
+fn submission(verification: &Verification, code: u8) -> CheckSubmission {
+    CheckSubmission {
+        id: verification.id,
+        tenant: verification.tenant.clone(),
+        digests: vec![PresentedDigest { key: KeyId(1), digest: Digest([code; 32]) }],
+        request_id: None,
+    }
+}
+
+fn delivered(verification: &Verification, attempt: AttemptNumber) -> ReceiptMerge {
+    ReceiptMerge {
+        target: ReceiptTarget::Attempt(verification.id, attempt),
+        provider: provider("twilio-eu"),
+        status: ReceiptStatus::Delivered,
+        because: None,
+    }
+}
+
+fn claim(max: usize) -> Claim {
+    Claim { lane: provider("twilio-eu"), worker: worker("worker-1"), lease: seconds(6), max }
+}
+
+fn key(verification: &Verification) -> String {
+    format!("otter:{{p01}}:v:{}", verification.id)
+}
+
+async fn refusal(options: Options) -> String {
+    RedisStore::connect(options).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn an_installation_keeps_its_number_of_partitions() {
+    let server = RedisServer::start().unwrap();
+    store(&server, "otter").await;
+    store(&server, "otter").await;
+    let other = Options { partitions: PartitionCount::new(8).unwrap(), ..options(&server, "otter") };
+    let refused = refusal(other.clone()).await;
+    assert!(refused.contains("has 16 partitions and the configuration says 8"), "{refused}");
+    RedisStore::connect(Options { prefix: "another".to_owned(), ..other }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_writes_nothing_down_is_for_development_only() {
+    let server = RedisServer::start_with(&["--appendonly", "no"]).unwrap();
+    let refused = refusal(options(&server, "otter")).await;
+    assert!(refused.contains("appendonly is off"), "{refused}");
+    let warned = Options { require: Require::Warn, ..options(&server, "otter") };
+    RedisStore::connect(warned).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_address_or_a_prefix_is_refused_without_being_repeated() {
+    let server = RedisServer::start().unwrap();
+    let url = otter_domain::Secret::new("http://user:hunter2@example");
+    let refused = refusal(Options { url, ..options(&server, "otter") }).await;
+    assert!(refused.contains("must be redis://") && !refused.contains("hunter2"), "{refused}");
+    assert!(refusal(options(&server, "a{b}")).await.contains("prefix"));
+}
+
+#[tokio::test]
+async fn installations_with_different_prefixes_do_not_see_each_other() {
+    let server = RedisServer::start().unwrap();
+    let (one, other) = (store(&server, "one").await, store(&server, "other").await);
+    let created = create(&one).await;
+    assert_eq!(other.load(home(1), vec![created.id]).await.unwrap().value, [None]);
+    assert!(other.claim(home(1), claim(10)).await.unwrap().value.is_empty());
+}
+
+#[tokio::test]
+async fn scripts_are_sent_again_when_the_server_has_forgotten_them() {
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    create(&store).await;
+    let () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut connection(&server).await).await.unwrap();
+    create(&store).await;
+    assert_eq!(store.claim(home(1), claim(10)).await.unwrap().value.len(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_server_is_unavailable_at_once_and_used_again_when_it_is_back() {
+    let mut server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    let mut wakes = store.wakes();
+    let mut created = Vec::new();
+    for _ in 0..50 {
+        created.push(create(&store).await.id);
+    }
+    server.crash();
+    let refused = store.now().await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { doing: "reading the clock", .. }), "{refused:?}");
+
+    server.start_again().unwrap();
+    while store.now().await.is_err() {}
+    let found = store.load(home(1), created).await.unwrap().value;
+    assert!(found.iter().all(Option::is_some), "everything that was acknowledged is there");
+    assert_eq!(store.claim(home(1), claim(100)).await.unwrap().value.len(), 50);
+
+    // Wakes come back by themselves; until then they are lost, so work is offered until one is heard.
+    while wakes.try_recv().is_ok() {}
+    let woken = async {
+        loop {
+            create(&store).await;
+            if let Ok(Ok(wake)) = tokio::time::timeout(Duration::from_millis(50), wakes.recv()).await {
+                return wake;
+            }
+        }
+    };
+    let wake = tokio::time::timeout(seconds(30), woken).await.unwrap();
+    assert_eq!((wake.home, wake.reason), (home(1), WakeReason::Lane(provider("twilio-eu"))));
+}
+
+#[tokio::test]
+async fn a_damaged_record_stops_nobody_else() {
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    let (damaged, sound) = (create(&store).await, create(&store).await);
+    let mut connection = connection(&server).await;
+    let () = connection.hset(key(&damaged), "r", "damaged").await.unwrap();
+
+    let found = store.load(home(1), vec![damaged.id, sound.id]).await.unwrap().value;
+    assert_eq!(found, [None, Some(sound.clone())]);
+    let alone = store.load(home(1), vec![damaged.id]).await;
+    assert!(matches!(alone, Err(Error::Unreadable { .. })), "{alone:?}");
+
+    let checks = vec![submission(&damaged, 9), submission(&sound, 9)];
+    let verdicts: Vec<_> =
+        store.check(home(1), checks).await.unwrap().value.into_iter().map(|answer| answer.verdict).collect();
+    assert_eq!(verdicts, [CheckVerdict::Unknown, CheckVerdict::Wrong { remaining: 4 }]);
+
+    let change = |of: &Verification| Commit {
+        expected: Some(of.version),
+        request: None,
+        effects: Vec::new(),
+        due: Some(of.created_at),
+        ..creation(of)
+    };
+    let committed = store.commit(home(1), vec![change(&damaged), change(&sound)]).await.unwrap().value;
+    assert_eq!(committed, [CommitVerdict::Conflict, CommitVerdict::Done]);
+
+    let claimed = store.claim(home(1), claim(10)).await.unwrap().value;
+    assert_eq!(claimed.iter().map(|job| job.verification.id).collect::<Vec<_>>(), [sound.id]);
+    let dead: Vec<String> = connection.lrange("otter:{p01}:dead", 0, -1).await.unwrap();
+    assert!(dead.len() == 1 && dead[0].starts_with(&format!("twilio-eu {} 1 send ", damaged.id)), "{dead:?}");
+
+    let reports = vec![delivered(&damaged, AttemptNumber::FIRST), delivered(&sound, AttemptNumber::FIRST)];
+    let merged = store.merge(home(1), reports).await.unwrap().value;
+    assert!(
+        matches!(merged.as_slice(), [MergeVerdict::Unknown, MergeVerdict::Advanced { .. }]),
+        "{merged:?}"
+    );
+
+    let () = connection.zadd("otter:{p01}:timers", damaged.id.to_string(), 1).await.unwrap();
+    let () = connection.zadd("otter:{p01}:timers", sound.id.to_string(), 2).await.unwrap();
+    let due = store.due(home(1), 10).await.unwrap().value;
+    assert_eq!(due.iter().map(|verification| verification.id).collect::<Vec<_>>(), [sound.id]);
+}
+
+#[tokio::test]
+async fn a_script_that_changes_a_record_keeps_every_other_field() {
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    let now = store.now().await.unwrap();
+    let full = fixture::with_every_field(home(1), now);
+    store.commit(home(1), vec![creation(&full)]).await.unwrap();
+    let merged = store.merge(home(1), vec![delivered(&full, nth(3))]).await.unwrap();
+    let [MergeVerdict::Advanced { verification, attempt }] = merged.value.as_slice() else {
+        panic!("a delivery after a loss is news: {:?}", merged.value);
+    };
+    let mut expected = full.clone();
+    let receipt = otter_domain::Receipt { status: ReceiptStatus::Delivered, at: merged.now, because: None };
+    expected.attempts[2].receipt = Some(receipt);
+    assert_eq!((&**verification, *attempt), (&expected, nth(3)));
+}
+
+/// The commands of one journey: what a caller, a worker, a vendor and a person do about one code.
+#[tokio::test]
+async fn a_whole_journey_is_five_trips() {
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    create(&store).await;
+    store.claim(home(1), claim(1)).await.unwrap();
+    let now = store.now().await.unwrap();
+    let mut connection = connection(&server).await;
+    warm_up(&store).await;
+    let before = script_calls(&mut connection).await;
+
+    let opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+    store.commit(home(1), vec![creation(&opened)]).await.unwrap();
+    let mut job = store.claim(home(1), claim(1)).await.unwrap().value.remove(0).verification;
+    job.attempts[0].phase = Phase::Accepted { at: now, wait_until: now + seconds(30) };
+    let segment = Segment { provider: provider("twilio-eu"), channel: Channel::Sms, country: job.country };
+    let observation = Observation { segment, attempted_at: now, measure: Measure::Accepted };
+    let accepted = HappeningKind::AttemptAccepted {
+        attempt: AttemptNumber::FIRST,
+        provider: provider("twilio-eu"),
+        channel: Channel::Sms,
+    };
+    let outcome = Commit {
+        expected: Some(job.version),
+        effects: vec![Effect::Observe(observation), Effect::Publish(accepted)],
+        request: None,
+        ..creation(&job)
+    };
+    assert_eq!(store.commit(home(1), vec![outcome]).await.unwrap().value, [CommitVerdict::Done]);
+    store.merge(home(1), vec![delivered(&job, AttemptNumber::FIRST)]).await.unwrap();
+    let checked = store.check(home(1), vec![submission(&job, 1)]).await.unwrap().value.remove(0);
+    let by = Some(AttemptNumber::FIRST);
+    assert_eq!(checked.verdict, CheckVerdict::Verified { by, repeated: false });
+
+    assert_eq!(script_calls(&mut connection).await - before, 5);
+}
+
+/// Lets the server learn the scripts, so that only the journey's own calls are counted.
+async fn warm_up(store: &RedisStore) {
+    let nobody = verification(home(1), store.now().await.unwrap(), vec![]);
+    store.merge(home(1), vec![delivered(&nobody, AttemptNumber::FIRST)]).await.unwrap();
+    store.check(home(1), vec![submission(&nobody, 1)]).await.unwrap();
+}
+
+async fn script_calls(connection: &mut MultiplexedConnection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("commandstats").query_async(connection).await.unwrap();
+    let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    calls.and_then(|rest| rest.split(',').next()).unwrap().parse().unwrap()
+}
+
+/// Budget 9 of PERFORMANCE: record, pointer, timer and request id of one pending verification.
+#[tokio::test]
+async fn a_pending_verification_takes_little_memory() {
+    const COUNT: usize = 500;
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    let now = store.now().await.unwrap();
+    let commits = (0..COUNT).map(|_| {
+        let mut opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+        opened.private.as_mut().unwrap().plan = typical_plan();
+        creation(&opened)
+    });
+    store.commit(home(1), commits.collect()).await.unwrap();
+    let mut connection = connection(&server).await;
+    let mut bytes = 0;
+    for key in connection.keys::<_, Vec<String>>("otter:{p01}:*").await.unwrap() {
+        let usage = redis::cmd("MEMORY").arg(&["USAGE", &key, "SAMPLES", "0"]).clone();
+        bytes += usage.query_async::<usize>(&mut connection).await.unwrap();
+    }
+    let each = bytes / COUNT;
+    println!("{each} bytes for each pending verification");
+    assert!(each <= 1300, "{each} bytes");
+}
+
+/// Two providers of one step and a third that was left out.
+fn typical_plan() -> otter_domain::Plan {
+    use otter_domain::{Candidate, ChoiceReason, Considered, Exclusion, Plan, RouteName, SucceedOn};
+    let candidate = |name: &str, channel| Candidate {
+        provider: provider(name),
+        channel,
+        step: 0,
+        succeed_on: SucceedOn::Delivered,
+        wait: seconds(30),
+        max_queue_wait: seconds(5),
+        revocable: false,
+        idempotent: false,
+    };
+    let considered =
+        |name: &str, reason| Considered { provider: provider(name), channel: Channel::Sms, step: 0, reason };
+    Plan {
+        route: RouteName::parse("default").unwrap(),
+        seed: u64::MAX,
+        candidates: vec![candidate("twilio-eu", Channel::Sms), candidate("whatsapp", Channel::WhatsApp)],
+        considered: vec![
+            considered("twilio-eu", ChoiceReason::Priority { place: 1 }),
+            considered("whatsapp", ChoiceReason::Priority { place: 1 }),
+            considered("vonage", ChoiceReason::Excluded(Exclusion::Paused)),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn an_ended_verification_is_small_and_goes_by_itself() {
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    let now = store.now().await.unwrap();
+    let opened = verification(home(1), now, vec![accepted(1, "twilio-eu", now)]);
+    store.commit(home(1), vec![creation(&opened)]).await.unwrap();
+    let mut connection = connection(&server).await;
+    assert_eq!(connection.ttl::<_, i64>(key(&opened)).await.unwrap(), -1, "what is pending stays");
+    store.check(home(1), vec![submission(&opened, 1)]).await.unwrap();
+    let fields: Vec<(String, Vec<u8>)> = connection.hgetall(key(&opened)).await.unwrap();
+    let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(bytes <= 300, "{bytes} bytes");
+    assert!(fields.iter().all(|(name, _)| name == "r"), "neither number nor code is left");
+    let life: i64 = connection.ttl(key(&opened)).await.unwrap();
+    assert!((86_390..=86_400).contains(&life), "{life} s");
+}

@@ -1,0 +1,7 @@
+//! The engine against a real server; each test has one of its own.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod differential;
+mod engine;
+mod suite;
