@@ -19,6 +19,7 @@ pub(crate) enum Telling {
 
 const PLAIN: &[&str] = &[
     "address",
+    "admin",
     "attempt",
     "bytes",
     "count",
@@ -28,6 +29,7 @@ const PLAIN: &[&str] = &[
     "elapsed",
     "event_id",
     "every",
+    "grpc",
     "http.response.status_code",
     "key_id",
     "lag",
@@ -46,6 +48,7 @@ const PLAIN: &[&str] = &[
     "pid",
     "port",
     "position",
+    "receipts",
     "recipient_ref",
     "remaining",
     "retry_after",
