@@ -33,6 +33,12 @@ const BACKOFF: &str = "crates/runtime/src/reconnect.rs";
 /// Words of our own that are also the names of vendors' folders: a channel, and the simulated vendor.
 const OUR_WORDS: [&str; 2] = ["whatsapp", "sandbox"];
 
+/// Tests that are left out of a run, and why.
+const MAY_BE_IGNORED: [(&str, &str); 1] = [(
+    "crates/store-embedded/tests/crash.rs",
+    "the process that is killed; the test that kills it starts it",
+)];
+
 /// How long a file may be without its tests. A longer one usually tells two stories.
 const MOST_LINES: usize = 600;
 
@@ -104,8 +110,11 @@ fn nothing_is_unfinished() {
     let mut found = Vec::new();
     for source in all() {
         let tokens: Vec<_> = source.tokens.iter().collect();
-        for wanted in [&["todo", "!"][..], &["unimplemented", "!"], &["#", "[", "ignore"]] {
+        for wanted in [&["todo", "!"], &["unimplemented", "!"]] {
             found.extend(places(source, &tokens, wanted));
+        }
+        if !MAY_BE_IGNORED.iter().any(|(path, _)| *path == source.path) {
+            found.extend(places(source, &tokens, &["#", "[", "ignore"]));
         }
     }
     for ending in [".rs", ".proto", ".lua", ".toml", ".md"] {

@@ -60,9 +60,6 @@ const TABLE: [(&str, &[&str]); 21] = [
 /// The catalogue lists vendors; everybody else is handed the list. Suites may look closer.
 const MAY_NAME_VENDORS: [&str; 2] = ["otter-providers", "otter-tests"];
 
-/// What tests may name beyond what is below their crate: the sandbox's codec is tried on the vendor it is for.
-const IN_TESTS: [(&str, &str); 1] = [("otter-provider-sandbox", "otter-sandbox-vendor")];
-
 /// The suites that implementations have to pass, with what they need for it. Tests of any crate may name them, other
 /// code never.
 const TESTKITS: [&str; 2] = ["otter-provider-testkit", "otter-store-testkit"];
@@ -105,8 +102,7 @@ fn allows(member: &Package, edge: &Edge) -> bool {
     let (from, to) = (member.name.as_str(), edge.to.as_str());
     let is_testkit = TESTKITS.contains(&to);
     if edge.kind == DependencyKind::Development || from == "otter-tests" {
-        let listed = SEES_ALL.contains(&from) || IN_TESTS.contains(&(from, to));
-        return is_testkit || listed || reach(from).contains(to);
+        return is_testkit || SEES_ALL.contains(&from) || reach(from).contains(to);
     }
     !is_testkit && (SEES_ALL.contains(&from) || may_name(from, to))
 }
