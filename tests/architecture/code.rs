@@ -130,6 +130,16 @@ fn nothing_is_unfinished() {
 }
 
 #[test]
+fn every_crate_takes_the_lints_of_the_workspace() {
+    for member in members() {
+        let manifest: toml::Table =
+            std::fs::read_to_string(&member.manifest_path).unwrap().parse().expect("cargo reads it too");
+        let inherited = manifest.get("lints").and_then(|lints| lints.get("workspace"));
+        assert!(inherited.is_some(), "{} has no [lints] workspace = true", member.name);
+    }
+}
+
+#[test]
 fn a_file_tells_one_story() {
     let long: Vec<_> = shipped()
         .filter(|source| source.shipped_lines() > MOST_LINES)

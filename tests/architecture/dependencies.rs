@@ -110,10 +110,12 @@ fn below(name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_version_stands_in_the_root_manifest() {
+fn the_root_manifest_has_a_version_for_every_dependency_and_no_other() {
     let named: BTreeSet<_> = outside().into_keys().collect();
-    let strays: Vec<_> = named.difference(&versioned()).cloned().collect();
-    assert!(strays.is_empty(), "give them a version in [workspace.dependencies]: {strays:?}");
+    let versioned = versioned();
+    let strays: Vec<_> = named.difference(&versioned).collect();
+    let unused: Vec<_> = versioned.difference(&named).collect();
+    assert!(strays.is_empty() && unused.is_empty(), "without a version {strays:?}, unused {unused:?}");
 }
 
 #[test]
