@@ -24,7 +24,7 @@ pub enum Key {
     Event(u64),
     /// Evidence of one segment in one bucket.
     Evidence(Moment, Segment),
-    /// How far events were numbered and forgotten.
+    /// Up to which number events are forgotten, so that numbers go on after the last one.
     Sequence,
 }
 

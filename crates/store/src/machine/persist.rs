@@ -63,12 +63,6 @@ struct CellRecord {
     changed_at: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SequenceRecord {
-    last: u64,
-    forgotten: u64,
-}
-
 impl PartitionState {
     /// The present value of a key, sealed; `None` when it does not exist (any more).
     pub fn value(&self, key: &Key, sealer: &Sealer) -> Option<Vec<u8>> {
@@ -105,9 +99,7 @@ impl PartitionState {
                 let counts = cell.counts.iter().map(|(measure, count)| (measure.key(), *count)).collect();
                 Some(pack(&CellRecord { counts, changed_at: cell.changed_at.as_millis() }))
             }
-            Key::Sequence => {
-                Some(pack(&SequenceRecord { last: self.last_event, forgotten: self.forgotten_event }))
-            }
+            Key::Sequence => (self.forgotten_event > 0).then(|| pack(&self.forgotten_event)),
         }
     }
 
@@ -133,7 +125,7 @@ impl PartitionState {
             .chain(references)
             .chain(self.events.iter().map(|(sequence, _)| Key::Event(*sequence)))
             .chain(evidence)
-            .chain([Key::Sequence])
+            .chain((self.forgotten_event > 0).then_some(Key::Sequence))
             .collect()
     }
 
@@ -179,9 +171,8 @@ impl PartitionState {
                 self.evidence.insert((bucket, segment), cell);
             }
             Key::Sequence => {
-                let record: SequenceRecord = unpack(value)?;
-                self.last_event = self.last_event.max(record.last);
-                self.forgotten_event = record.forgotten;
+                self.forgotten_event = unpack(value)?;
+                self.last_event = self.last_event.max(self.forgotten_event);
             }
         }
         Ok(())

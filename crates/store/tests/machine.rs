@@ -1,0 +1,338 @@
+//! The state machine as keys and values: what it says it touched is all that it touched, nothing is lost on the way to
+//! disk and back, what is past its retention goes, and old values stay readable.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_domain::{
+    Attempt, CheckSubmission, Digest, Effect, Ending, HappeningKind, JobKind, KeyId, LimitRule, Measure,
+    MessageId, Moment, Observation, Partition, PartitionCount, PresentedDigest, ReceiptStatus, RequestId,
+    Revocation, Segment, Subject, Verification, VerificationId, Version,
+};
+use otter_store::{
+    Board, Changes, Claim, Commit, CommitVerdict, Key, Keyring, Lease, Nonce, PartitionState, ReceiptMerge,
+    ReceiptTarget, RequestKey, Retention, Sealer, SharedKey, SharedState,
+};
+use otter_store_testkit::fixture::{self, nth, provider, seconds, tenant, worker};
+use proptest::prelude::*;
+
+const NOW: Moment = Moment::from_millis(1_767_225_600_000);
+
+/// Seals the same text the same way each time, so that values can be compared.
+fn sealer() -> Sealer {
+    Sealer::new(Keyring::new(KeyId(1), [(KeyId(1), [1; 32])]).unwrap(), Arc::new(|| [5; 24]))
+}
+
+fn home() -> Partition {
+    PartitionCount::DEFAULT.at(7).unwrap()
+}
+
+/// A state, and what an engine would have on disk.
+struct Machine {
+    state: PartitionState,
+    disk: BTreeMap<String, Vec<u8>>,
+    now: Moment,
+    nonce: u64,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let state = PartitionState::new(home(), Retention::default());
+        Self { state, disk: BTreeMap::new(), now: NOW, nonce: 0 }
+    }
+
+    fn step<T>(&mut self, step: impl FnOnce(&mut PartitionState, Moment, &mut Changes) -> T) -> T {
+        let mut changes = Changes::default();
+        let answer = step(&mut self.state, self.now, &mut changes);
+        for key in changes.keys {
+            match self.state.value(&key, &sealer()) {
+                Some(value) => self.disk.insert(key.name(), value),
+                None => self.disk.remove(&key.name()),
+            };
+        }
+        answer
+    }
+
+    /// Everything that the state holds.
+    fn held(&self) -> BTreeMap<String, Vec<u8>> {
+        let keys = self.state.keys();
+        keys.iter().map(|key| (key.name(), self.state.value(key, &sealer()).unwrap())).collect()
+    }
+
+    fn restart(&mut self) {
+        self.state = PartitionState::new(home(), Retention::default());
+        for (name, value) in &self.disk {
+            self.state.restore(name, value, &sealer()).unwrap();
+        }
+    }
+
+    fn commit(
+        &mut self,
+        expected: Option<Version>,
+        next: Verification,
+        fill: impl FnOnce(&mut Commit),
+    ) -> CommitVerdict {
+        self.nonce += 1;
+        let mut item = Commit {
+            expected,
+            next,
+            effects: Vec::new(),
+            due: None,
+            nonce: Nonce(self.nonce),
+            request: None,
+            limits: Vec::new(),
+            message_ids: Vec::new(),
+        };
+        fill(&mut item);
+        self.step(|state, now, changes| state.commit(item, now, changes))
+    }
+}
+
+/// The verification of this number; always the same.
+fn numbered(number: u8, now: Moment) -> Verification {
+    let attempts = vec![
+        Attempt { revocation: Revocation::Possible, ..fixture::accepted(1, "rbm", now) },
+        fixture::queued(2, "twilio-eu", now),
+    ];
+    Verification {
+        id: VerificationId::new(NOW, home(), [number; 8]),
+        recipient: otter_domain::RecipientRef::from_hash([number % 2; 8]),
+        subject: (number.is_multiple_of(3)).then(|| Subject::parse("account:1").unwrap()),
+        budget: 3,
+        ..fixture::verification(home(), now, attempts)
+    }
+}
+
+fn message(number: u8) -> MessageId {
+    MessageId::from_hash(home(), [number; 16])
+}
+
+fn everything(item: &mut Commit, number: u8, now: Moment) {
+    let segment = Segment {
+        provider: provider("rbm"),
+        channel: otter_domain::Channel::Sms,
+        country: item.next.country,
+    };
+    item.effects = vec![
+        Effect::Dispatch { provider: provider("twilio-eu"), attempt: nth(2), job: JobKind::Send },
+        Effect::Dispatch { provider: provider("rbm"), attempt: nth(1), job: JobKind::Revoke },
+        Effect::Publish(HappeningKind::Opened),
+        Effect::Observe(Observation { segment, attempted_at: now, measure: Measure::Accepted }),
+    ];
+    item.due = Some(now + seconds(5));
+    item.request =
+        Some(RequestKey { id: RequestId::parse(&format!("call:{number}")).unwrap(), fingerprint: [4; 32] });
+    item.limits = vec![LimitRule { max: 6, window: seconds(7200) }];
+    item.message_ids = vec![(provider("rbm"), message(number), nth(1))];
+}
+
+fn submission(number: u8, code: u8) -> CheckSubmission {
+    CheckSubmission {
+        id: numbered(number, NOW).id,
+        tenant: tenant(),
+        digests: vec![PresentedDigest { key: KeyId(1), digest: Digest([code; 32]) }],
+        request_id: RequestId::parse("winner").ok(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Create(u8),
+    Change(u8, bool),
+    End(u8, bool),
+    Claim,
+    Renew(u8),
+    Check(u8, u8),
+    Merge(u8, u8, bool),
+    Due,
+    Pass(u64),
+    Sweep,
+    Restart,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let which = 0_u8..6;
+    let act = prop_oneof![
+        4 => which.clone().prop_map(Act::Create),
+        2 => (which.clone(), any::<bool>()).prop_map(|(number, full)| Act::Change(number, full)),
+        1 => (which.clone(), any::<bool>()).prop_map(|(number, tidy)| Act::End(number, tidy)),
+        2 => Just(Act::Claim),
+        1 => which.clone().prop_map(Act::Renew),
+        3 => (which.clone(), 1_u8..4).prop_map(|(number, code)| Act::Check(number, code)),
+        2 => (which, 1_u8..=5, any::<bool>()).prop_map(|(number, rank, by)| Act::Merge(number, rank, by)),
+        1 => Just(Act::Due),
+        2 => (0_u64..7_200_000).prop_map(Act::Pass),
+        1 => (0_u64..100 * 24 * 3_600_000).prop_map(Act::Pass),
+        3 => Just(Act::Sweep),
+        1 => Just(Act::Restart),
+    ];
+    proptest::collection::vec(act, 1..60)
+}
+
+fn act(machine: &mut Machine, act: Act) {
+    let now = machine.now;
+    match act {
+        Act::Create(number) => {
+            machine.commit(None, numbered(number, now), |item| everything(item, number, now));
+        }
+        Act::Change(number, is_full) => {
+            let Some(stored) = machine.state.load(numbered(number, now).id, now) else { return };
+            machine.commit(Some(stored.version), stored, |item| {
+                if is_full {
+                    everything(item, number, now);
+                }
+            });
+        }
+        Act::End(number, is_tidy) => {
+            let Some(stored) = machine.state.load(numbered(number, now).id, now) else { return };
+            let private = stored.private.clone().filter(|_| !is_tidy);
+            let over = Verification { private, ..fixture::ended(stored, Ending::Cancelled, now) };
+            machine.commit(Some(over.version), over, |_| {});
+        }
+        Act::Claim => {
+            let claim = Claim { lane: provider("twilio-eu"), worker: worker("w"), lease: seconds(6), max: 2 };
+            machine.step(|state, now, changes| state.claim(&claim, now, changes));
+        }
+        Act::Renew(number) => {
+            let lease = Lease { id: numbered(number, now).id, attempt: nth(2), worker: worker("w") };
+            machine.step(|state, now, changes| state.renew(&lease, seconds(6), now, changes));
+        }
+        Act::Check(number, code) => {
+            machine.step(|state, now, changes| state.check(&submission(number, code), now, changes));
+        }
+        Act::Merge(number, rank, by_message) => {
+            let target = if by_message {
+                ReceiptTarget::Message(message(number))
+            } else {
+                ReceiptTarget::Attempt(numbered(number, now).id, nth(1))
+            };
+            let status = ReceiptStatus::of_rank(rank).unwrap();
+            let report = ReceiptMerge { target, provider: provider("rbm"), status, because: None };
+            machine.step(|state, now, changes| state.merge(&report, now, changes));
+        }
+        Act::Due => {
+            machine.step(|state, now, _| state.due(2, now));
+        }
+        Act::Pass(millis) => machine.now = now + Duration::from_millis(millis),
+        Act::Sweep => {
+            machine.step(|state, now, changes| state.sweep(3, now, changes));
+        }
+        Act::Restart => machine.restart(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn what_was_touched_is_all_that_changed_and_nothing_is_lost_over_restarts(acts in acts()) {
+        let mut machine = Machine::new();
+        for step in acts {
+            let name = format!("{step:?}");
+            act(&mut machine, step);
+            prop_assert_eq!(&machine.disk, &machine.held(), "after {}", name);
+        }
+    }
+
+    #[test]
+    fn everything_that_ended_is_gone_in_the_end(acts in acts()) {
+        let mut machine = Machine::new();
+        acts.into_iter().for_each(|step| act(&mut machine, step));
+        for number in 0..6 {
+            act(&mut machine, Act::End(number, true));
+        }
+        machine.now = machine.now + seconds(200 * 24 * 3600);
+        let mut rounds = 0;
+        while machine.step(|state, now, changes| state.sweep(5, now, changes)) {
+            rounds += 1;
+            prop_assert!(rounds < 1_000, "each sweep is bounded and comes to an end");
+        }
+        let pointers = |name: &&String| !name.starts_with("lane:") && *name != "sequence";
+        let left: Vec<_> = machine.disk.keys().filter(pointers).collect();
+        prop_assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// A state in which there is something of every kind.
+fn with_everything() -> Machine {
+    let mut machine = Machine::new();
+    for number in [1, 2, 3] {
+        assert_eq!(
+            machine.commit(None, numbered(number, NOW), |item| everything(item, number, NOW)),
+            CommitVerdict::Done
+        );
+    }
+    machine.now = NOW + seconds(2);
+    for step in [Act::Check(3, 9), Act::Check(1, 1), Act::Merge(2, 3, true), Act::Claim] {
+        act(&mut machine, step);
+    }
+    // The first events are forgotten, so that there is a sequence.
+    machine.now = NOW + seconds(3601);
+    act(&mut machine, Act::Sweep);
+    machine
+}
+
+#[test]
+fn values_of_format_1_are_still_what_is_written_and_stay_readable() {
+    let machine = with_everything();
+    let lines: Vec<_> =
+        machine.disk.iter().map(|(name, value)| format!("{name} {}", hex::encode(value))).collect();
+    let golden = include_str!("golden/state-v1.txt");
+    assert_eq!(lines.join("\n"), golden.trim_end());
+    for kind in ["v:", "lane:", "idem:", "limit:", "fail:", "ref:", "event:", "ev:", "sequence"] {
+        assert!(golden.lines().any(|line| line.starts_with(kind)), "nothing of kind {kind}");
+    }
+    let mut restored = Machine::new();
+    for line in golden.lines() {
+        let (name, value) = line.split_once(' ').unwrap();
+        restored.state.restore(name, &hex::decode(value).unwrap(), &sealer()).unwrap();
+    }
+    assert_eq!(restored.held(), machine.disk);
+}
+
+#[test]
+fn a_finished_verification_takes_at_most_300_bytes() {
+    let mut machine = Machine::new();
+    let reference = otter_domain::ProviderReference::parse("SM0123456789abcdef0123456789abcdef").ok();
+    let attempt = Attempt { reference, ..fixture::accepted(1, "twilio-eu", NOW) };
+    let pending = fixture::verification(home(), NOW, vec![attempt]);
+    machine.commit(None, pending.clone(), |_| {});
+    let winner = RequestId::parse("5b0a3c0e-6c0f-4a53-9d5d-3f0f1f1a7b11").ok();
+    let check = CheckSubmission { id: pending.id, request_id: winner, ..submission(1, 1) };
+    machine.step(|state, now, changes| state.check(&check, now, changes));
+    let length = machine.disk[&Key::Verification(pending.id).name()].len();
+    assert!(length <= 300, "{length} bytes");
+}
+
+#[test]
+fn every_key_reads_its_own_name() {
+    let machine = with_everything();
+    for name in machine.disk.keys() {
+        assert_eq!(Key::parse(name).unwrap().name(), *name);
+    }
+    for name in ["", "v:", "v:x", "lane:a", "lane:a:b", "ev:1:a:sms", "ev:1:a:sms:DE:x", "other:1"] {
+        assert_eq!(Key::parse(name), None, "{name}");
+    }
+}
+
+#[test]
+fn shared_state_survives_and_goes() {
+    let mut state = SharedState::default();
+    state.take("tenant:shop", 1.0, 10, 4, NOW);
+    state.post(Board::Breakers, "twilio-eu:sms:DE", vec![1], Some(seconds(60)), NOW);
+    state.post(Board::Directives, "twilio-eu", vec![2], None, NOW);
+    let mut restored = SharedState::default();
+    for key in state.keys() {
+        assert_eq!(SharedKey::parse(&key.name()), Some(key.clone()));
+        restored.restore(&key.name(), &state.value(&key).unwrap()).unwrap();
+    }
+    assert_eq!(restored.take("tenant:shop", 1.0, 10, 9, NOW).granted, 6);
+    assert_eq!(restored.read(Board::Breakers, NOW + seconds(59)).len(), 1);
+    assert_eq!(restored.read(Board::Breakers, NOW + seconds(60)).len(), 0);
+
+    assert_eq!(restored.sweep(1, NOW + seconds(60)).len(), 1, "no more than asked");
+    assert_eq!(restored.sweep(10, NOW + seconds(60)).len(), 1);
+    assert_eq!(restored.keys(), [SharedKey::Entry(Board::Directives, "twilio-eu".to_owned())]);
+}
