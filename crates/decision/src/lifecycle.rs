@@ -200,10 +200,9 @@ impl<'a> Turn<'a> {
 
     /// Forgets the plaintext of a code that was handed over (SEC-11).
     fn forget_code(&mut self) {
-        if !self.keeps_code() {
-            if let Some(private) = &mut self.next.private {
-                private.code = None;
-            }
+        let keeps = self.keeps_code();
+        if let Some(private) = self.next.private.as_mut().filter(|_| !keeps) {
+            private.code = None;
         }
     }
 }
