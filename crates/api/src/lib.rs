@@ -1,1 +1,38 @@
-//! The gRPC edge: authenticate, convert, call intake and map errors.
+//! The gRPC edge.
+//!
+//! A call passes the gate (who calls, what they may, whether there is room, until when an answer is of use), is
+//! converted into what `delivery` takes, and its answer is converted back; one exhaustive match makes a status of every
+//! refusal. Nothing is decided here and nothing is stored, and no answer holds a code or a full number.
+
+mod callers;
+mod checked;
+mod convert;
+mod error;
+mod events;
+mod fields;
+mod gate;
+mod methods;
+mod otp;
+mod page;
+mod provider_health;
+mod provider_service;
+mod rate_service;
+mod server;
+mod streams;
+mod watch;
+
+use std::collections::BTreeMap;
+
+use otter_domain::ProviderName;
+
+pub use callers::{ApiKey, Caller, Callers, Scope};
+pub use server::{Error, Options, Parts, Server, Tls};
+
+/// What the edge takes from the configuration; replaced as a whole on reload.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Who may call.
+    pub callers: Callers,
+    /// The vendor of each configured account, for lists.
+    pub kinds: BTreeMap<ProviderName, String>,
+}

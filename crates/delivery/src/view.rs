@@ -20,7 +20,7 @@ const BREAKER_LIFE: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub struct View {
     /// Rates.
-    pub rates: Rates,
+    pub rates: Arc<Rates>,
     /// Breakers.
     pub breakers: Breakers,
     /// Operators' orders.

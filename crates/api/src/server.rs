@@ -1,0 +1,214 @@
+//! Listening, and the order of leaving.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use otter_contract::FILE_DESCRIPTOR_SET;
+use otter_contract::admin::v1::provider_service_server::{ProviderServiceServer, SERVICE_NAME as PROVIDERS};
+use otter_contract::admin::v1::rate_service_server::{RateServiceServer, SERVICE_NAME as RATES};
+use otter_contract::v1::otp_service_server::{OtpServiceServer, SERVICE_NAME as OTP};
+use otter_delivery::{Feed, Intake};
+use otter_domain::Secret;
+use otter_evidence::Rates;
+use otter_runtime::{Phase, Phases};
+use otter_telemetry::Metrics;
+use thiserror::Error as ThisError;
+use tokio::net::TcpListener;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Certificate, Identity, Server as Transport, ServerTlsConfig};
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
+use tracing::{info, warn};
+
+use crate::Access;
+use crate::gate::{Gate, Room};
+use crate::otp::Otp;
+use crate::provider_service::ProviderDesk;
+use crate::rate_service::RateDesk;
+
+/// How often a silent connection is asked whether it still lives, and how long it has to answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The services that have a health of their own; the empty name is the server's as a whole.
+const HEALTH: [&str; 4] = ["", OTP, RATES, PROVIDERS];
+
+/// The server cannot be set up or stopped serving.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// The certificates were refused.
+    #[error("could not use the certificates for gRPC")]
+    Tls(#[source] tonic::transport::Error),
+    /// The descriptors were refused.
+    #[error("could not set up reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The address of the listener is not known.
+    #[error("could not tell where gRPC listens")]
+    Listener(#[source] std::io::Error),
+    /// The transport gave up.
+    #[error("could not go on serving gRPC")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// What the services answer from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Takes what callers ask for.
+    pub intake: Arc<Intake>,
+    /// Events; somebody has to run it.
+    pub feed: Arc<Feed>,
+    /// Rates; somebody has to refresh them.
+    pub rates: Arc<Rates>,
+    /// Who may call; replaced as a whole on reload.
+    pub access: Arc<ArcSwap<Access>>,
+    /// Where calls are counted.
+    pub metrics: Arc<Metrics>,
+    /// How far the process is on its way out.
+    pub phases: Phases,
+}
+
+/// How the server listens.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Certificates; `None` is plaintext, which is for loopback and meshes.
+    pub tls: Option<Tls>,
+    /// The largest message that is read, in bytes, before and after decompression.
+    pub max_message_bytes: usize,
+    /// How old a connection may become before it is asked to go; its calls are finished first. Processes that start
+    /// together should not have the same.
+    pub max_connection_age: Duration,
+    /// How many calls one connection may have open.
+    pub max_concurrent_streams: u32,
+    /// How many calls may run at once; more are refused at once.
+    pub max_calls: usize,
+    /// How many streams may be open at once; more are refused at once.
+    pub max_streams: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            max_message_bytes: 64 * 1024,
+            max_connection_age: Duration::from_secs(300),
+            max_concurrent_streams: 256,
+            max_calls: 1024,
+            max_streams: 1024,
+        }
+    }
+}
+
+/// Certificates as PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's chain, its own certificate first.
+    pub certificate: String,
+    /// Its private key.
+    pub key: Secret,
+    /// Who may have signed callers' certificates; `None` asks for none. A caller without one needs an API key.
+    pub client_ca: Option<String>,
+}
+
+/// The gRPC server: the services of the contract, health and reflection.
+#[derive(Debug)]
+pub struct Server {
+    transport: Transport,
+    routes: Routes,
+    gate: Gate,
+    health: HealthReporter,
+    phases: Phases,
+    plaintext: bool,
+}
+
+impl Server {
+    /// Sets everything up; refuses certificates that cannot be used.
+    pub fn new(parts: Parts, options: Options) -> Result<Self, Error> {
+        let room = Room { calls: options.max_calls, streams: options.max_streams };
+        let (intake, access) = (Arc::clone(&parts.intake), Arc::clone(&parts.access));
+        let gate = Gate::new(intake, access, Arc::clone(&parts.metrics), parts.phases.clone(), room);
+        let mut transport = Transport::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE.0))
+            .http2_keepalive_timeout(Some(KEEPALIVE.1))
+            .max_concurrent_streams(options.max_concurrent_streams)
+            // Without a grace: with one, this transport closes the connection under its calls instead of asking it to go.
+            .max_connection_age(options.max_connection_age);
+        if let Some(tls) = &options.tls {
+            transport = transport.tls_config(tls_of(tls)).map_err(Error::Tls)?;
+        }
+        let (health, health_service) = health_reporter();
+        let phases = parts.phases.clone();
+        let routes = services(parts, options.max_message_bytes)?.add_service(health_service);
+        Ok(Self { transport, routes, gate, health, phases, plaintext: options.tls.is_none() })
+    }
+
+    /// Serves until the process drains and the connections have gone, at the latest until it closes. While the process
+    /// leaves, health says so and calls are still taken.
+    pub async fn serve(self, listener: TcpListener) -> Result<(), Error> {
+        let address = listener.local_addr().map_err(Error::Listener)?;
+        if self.plaintext && !address.ip().is_loopback() {
+            warn!(%address, "gRPC listens without TLS beyond this machine; a mesh has to encrypt and authenticate");
+        }
+        info!(%address, "gRPC listens");
+        let held = self.phases.hold("gRPC connections");
+        for service in HEALTH {
+            self.health.set_service_status(service, ServingStatus::Serving).await;
+        }
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let serving = self
+            .transport
+            .layer(self.gate)
+            .add_routes(self.routes)
+            .serve_with_incoming_shutdown(incoming, self.phases.reached(Phase::Draining));
+        let served = tokio::select! {
+            served = serving => served.map_err(Error::Transport),
+            never = leave(&self.health, &self.phases) => match never {},
+            () = self.phases.reached(Phase::Closing) => Ok(()),
+        };
+        drop(held);
+        served
+    }
+}
+
+/// Tells whoever asks for our health that we are about to go.
+async fn leave(health: &HealthReporter, phases: &Phases) -> Infallible {
+    phases.reached(Phase::Leaving).await;
+    for service in HEALTH {
+        health.set_service_status(service, ServingStatus::NotServing).await;
+    }
+    std::future::pending().await
+}
+
+fn tls_of(tls: &Tls) -> ServerTlsConfig {
+    let identity = Identity::from_pem(&tls.certificate, tls.key.reveal());
+    let config = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
+    match &tls.client_ca {
+        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(true),
+        None => config,
+    }
+}
+
+fn services(parts: Parts, max_message_bytes: usize) -> Result<Routes, Error> {
+    let Parts { intake, feed, rates, access, metrics, phases } = parts;
+    let otp = Otp { intake: Arc::clone(&intake), feed, metrics, phases: phases.clone() };
+    let providers = ProviderDesk { intake: Arc::clone(&intake), rates: Arc::clone(&rates), access };
+    let rates = RateDesk { rates, intake, phases };
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(Error::Reflection)?;
+    let gzip = CompressionEncoding::Gzip;
+    let otp = OtpServiceServer::new(otp).accept_compressed(gzip).max_decoding_message_size(max_message_bytes);
+    let rates =
+        RateServiceServer::new(rates).accept_compressed(gzip).max_decoding_message_size(max_message_bytes);
+    let providers = ProviderServiceServer::new(providers)
+        .accept_compressed(gzip)
+        .max_decoding_message_size(max_message_bytes);
+    Ok(Routes::new(otp).add_service(rates).add_service(providers).add_service(reflection))
+}

@@ -1,0 +1,11 @@
+//! One process of Otter: some or all roles over one store.
+
+mod admin;
+mod assemble;
+mod engine;
+mod gauges;
+mod node;
+mod settings;
+
+pub(crate) use node::{Node, Roles};
+pub(crate) use settings::{load, load_text, report};

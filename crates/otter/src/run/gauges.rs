@@ -1,0 +1,127 @@
+//! What scrapes read that nobody counts: rates, lanes and breakers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use otter_decision::breaker::State;
+use otter_decision::rates::SegmentRates;
+use otter_delivery::{Books, BooksError, Setup, View};
+use otter_domain::{ProviderName, Segment};
+use otter_evidence::Window;
+use otter_runtime::{Phase, Phases};
+use otter_telemetry::{Breaker, BreakerReading, LaneReading, Metrics, RateKind, RateReading, RateWindow};
+use tracing::warn;
+
+/// How old a reading may be.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// Everything that readings are made of.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    pub(crate) books: Arc<Books>,
+    pub(crate) setup: Arc<ArcSwap<Setup>>,
+    pub(crate) view: Arc<View>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Gauges {
+    /// Keeps the readings fresh until the process closes.
+    pub(crate) async fn keep_fresh(self, phases: Phases) {
+        while phases.now() < Phase::Closing {
+            self.rates();
+            self.breakers();
+            if let Err(error) = self.lanes().await {
+                warn!(error = %error, "could not read the lanes");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(REFRESH) => {}
+                () = phases.reached(Phase::Closing) => {}
+            }
+        }
+    }
+
+    fn rates(&self) {
+        let now = self.books.now();
+        let rows = Window::ALL.into_iter().flat_map(|window| {
+            let table = self.view.rates.table(window, now);
+            table.into_iter().flat_map(move |row| readings(window, &row.segment, &row.rates))
+        });
+        self.metrics.set_rates(&rows.collect::<Vec<_>>());
+    }
+
+    /// The worst state over all countries, for every channel of every account.
+    fn breakers(&self) {
+        let now = self.books.now();
+        let not_closed = self.view.breakers.not_closed(now);
+        let setup = self.setup.load();
+        let accounts = setup.providers.iter().flat_map(|(name, provider)| {
+            provider.capabilities.channels.iter().map(move |ability| (name, ability.channel))
+        });
+        let readings = accounts.map(|(provider, channel)| {
+            let own = not_closed
+                .iter()
+                .filter(|(segment, _)| segment.provider == *provider && segment.channel == channel);
+            let state = own.map(|(_, state)| breaker(*state)).max_by_key(|state| severity(*state));
+            BreakerReading { provider: provider.clone(), channel, state: state.unwrap_or(Breaker::Closed) }
+        });
+        self.metrics.set_breakers(readings.collect());
+    }
+
+    async fn lanes(&self) -> Result<(), BooksError> {
+        let setup = self.setup.load_full();
+        let lanes: Vec<ProviderName> = setup.providers.keys().cloned().collect();
+        let mut depths = vec![(0_u64, Duration::ZERO); lanes.len()];
+        for home in self.books.store().partitions().all() {
+            let answer = self.books.store().lanes(home, lanes.clone()).await?;
+            for (sum, lane) in depths.iter_mut().zip(answer.value) {
+                sum.0 += lane.ready;
+                sum.1 = sum.1.max(lane.oldest.map_or(Duration::ZERO, |oldest| answer.now.since(oldest)));
+            }
+        }
+        let purposes = setup.tenants.values().flat_map(|tenant| tenant.purposes.values());
+        let ttl = purposes.map(|purpose| purpose.ttl).min().unwrap_or(Duration::from_secs(300));
+        let readings = lanes.into_iter().zip(depths);
+        let readings =
+            readings.map(|(provider, (ready, oldest))| LaneReading { provider, ready, oldest, ttl });
+        self.metrics.set_lanes(readings.collect());
+        Ok(())
+    }
+}
+
+fn readings(window: Window, segment: &Segment, rates: &SegmentRates) -> Vec<RateReading> {
+    let window = match window {
+        Window::OneMinute => RateWindow::OneMinute,
+        Window::FiveMinutes => RateWindow::FiveMinutes,
+        Window::OneHour => RateWindow::OneHour,
+    };
+    let kinds = [
+        (RateKind::Accepted, rates.acceptance),
+        (RateKind::Delivered, rates.delivery),
+        (RateKind::Verified, rates.conversion),
+    ];
+    let reading = |(kind, rate): (RateKind, otter_decision::rates::Rate)| RateReading {
+        segment: segment.clone(),
+        window,
+        kind,
+        hits: rate.count as f64,
+        sample: rate.denominator,
+    };
+    kinds.into_iter().map(reading).collect()
+}
+
+fn breaker(state: State) -> Breaker {
+    match state {
+        State::Closed => Breaker::Closed,
+        State::Open { .. } => Breaker::Open,
+        State::HalfOpen => Breaker::HalfOpen,
+    }
+}
+
+fn severity(state: Breaker) -> u8 {
+    match state {
+        Breaker::Closed => 0,
+        Breaker::HalfOpen => 1,
+        Breaker::Open => 2,
+    }
+}

@@ -1,0 +1,140 @@
+//! The real binary as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+/// How long a process may take to be ready; a bound, not a wait.
+const READY: Duration = Duration::from_secs(60);
+
+/// How long a process may take to stop by itself.
+const STOPPED: Duration = Duration::from_secs(30);
+
+/// A running `otter serve`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Otter {
+    child: Child,
+    directory: TempDir,
+    addresses: Addresses,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Addresses {
+    /// The contract, if it has the role.
+    pub grpc: Option<SocketAddr>,
+    /// The ingress for callbacks, if it has the role.
+    pub receipts: Option<SocketAddr>,
+    /// Probes and metrics.
+    pub admin: SocketAddr,
+}
+
+impl Otter {
+    /// Starts a process with a configuration and waits until it says where it listens.
+    ///
+    /// # Panics
+    ///
+    /// If the binary is missing, or ends before it is ready; then with what it wrote.
+    pub async fn start(configuration: &str, arguments: &[&str]) -> Self {
+        let directory = TempDir::with_prefix("otter-test-").expect("a temporary directory can be made");
+        let config = directory.path().join("otter.toml");
+        std::fs::write(&config, configuration).expect("the directory is ours");
+        let announce = directory.path().join("addresses.json");
+        let log = std::fs::File::create(directory.path().join("log")).expect("the directory is ours");
+        let child = Command::new(binary())
+            .arg("serve")
+            .args(["--config".as_ref(), config.as_os_str(), "--announce".as_ref(), announce.as_os_str()])
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the otter binary is built: cargo build --bin otter");
+        let unset = SocketAddr::from(([127, 0, 0, 1], 0));
+        let addresses = Addresses { grpc: None, receipts: None, admin: unset };
+        let mut otter = Self { child, directory, addresses };
+        otter.addresses = tokio::time::timeout(READY, otter.announced(&announce))
+            .await
+            .unwrap_or_else(|_| panic!("otter was not ready in time; it wrote:\n{}", otter.log()));
+        otter
+    }
+
+    async fn announced(&mut self, file: &Path) -> Addresses {
+        loop {
+            if let Ok(text) = std::fs::read_to_string(file) {
+                return serde_json::from_str(&text).expect("the addresses are JSON");
+            }
+            if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                panic!("otter ended with {status}; it wrote:\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The base of the contract's URL.
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.addresses.grpc.expect("the process has the api role"))
+    }
+
+    /// All that it has written to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Replaces its configuration file.
+    pub fn reconfigure(&self, configuration: &str) {
+        let file = self.directory.path().join("otter.toml");
+        let partial = file.with_extension("partial");
+        std::fs::write(&partial, configuration).expect("the directory is ours");
+        std::fs::rename(&partial, &file).expect("the directory is ours");
+    }
+
+    /// Kills it without a chance to say goodbye.
+    pub fn kill(&mut self) {
+        // It may be gone already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to stop and waits for its exit status.
+    pub async fn stop(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is a program");
+        assert!(asked.success(), "the process was there to be asked");
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(STOPPED, ended).await.expect("it stops within its grace")
+    }
+}
+
+impl Drop for Otter {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("otter wrote:\n{}", self.log());
+        }
+    }
+}
+
+/// The binary beside the test that runs.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let built = test.ancestors().nth(2).expect("a test is in target/<profile>/deps");
+    built.join("otter")
+}
