@@ -34,6 +34,14 @@ impl Channel {
         Self::ALL.into_iter().find(|channel| channel.as_str() == word)
     }
 
+    /// Whether it proves control of a number and not of a device: what NIST calls a restricted authenticator (SEC-16).
+    pub fn is_restricted(self) -> bool {
+        match self {
+            Self::Sms | Self::Voice | Self::WhatsApp => true,
+            Self::Rcs => false,
+        }
+    }
+
     /// Which counter of failed checks the channel belongs to (SEC-05).
     pub fn class(self) -> ChannelClass {
         match self {
