@@ -96,7 +96,7 @@ impl Command {
             Self::Watch(arguments) => &arguments.connection,
             Self::Events(arguments) => &arguments.connection,
             Self::Rates(arguments) => &arguments.connection,
-            Self::Providers(arguments) => &arguments.connection,
+            Self::Providers(arguments) => arguments.connection(),
         }
     }
 }
