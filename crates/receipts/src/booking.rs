@@ -49,7 +49,9 @@ impl Booking {
 
     fn count(&self, report: &Report, reported: Reported) {
         match reported {
-            Reported::Unknown => self.metrics.receipt_rejected(&self.provider, RejectedReceipt::UnknownMessage),
+            Reported::Unknown => {
+                self.metrics.receipt_rejected(&self.provider, RejectedReceipt::UnknownMessage)
+            }
             Reported::Stale => {}
             Reported::Booked { attempted_at, channel } => self.count_booked(report, attempted_at, channel),
         }

@@ -126,8 +126,10 @@ mod tests {
     fn all_together_are_bounded_too() {
         let gates = gates();
         let names = ["a", "b", "c", "d", "e"].map(provider);
-        let inside: Vec<_> =
-            names.iter().flat_map(|name| std::iter::from_fn(|| gates.enter(name)).collect::<Vec<_>>()).collect();
+        let inside: Vec<_> = names
+            .iter()
+            .flat_map(|name| std::iter::from_fn(|| gates.enter(name)).collect::<Vec<_>>())
+            .collect();
         assert_eq!(inside.len(), 8);
     }
 

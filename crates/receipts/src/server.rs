@@ -53,12 +53,7 @@ pub struct Server {
 
 impl Server {
     /// A server that verifies with the decoders of `setup`, books at `desk` and measures by `clock`, the store's.
-    pub fn new(
-        desk: Desk,
-        setup: Arc<ArcSwap<Setup>>,
-        clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(desk: Desk, setup: Arc<ArcSwap<Setup>>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self { desk, setup, clock, metrics, limits: Limits::default() }
     }
 

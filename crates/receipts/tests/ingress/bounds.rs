@@ -8,6 +8,7 @@ use otter_store::{Store as _, Wake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast::Receiver;
+use tokio::time::timeout;
 
 use crate::client::{exchange, request, signed};
 use crate::house::House;
@@ -16,15 +17,16 @@ use crate::store::Mood;
 /// Short enough for a test to wait for.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Longer than any test takes.
-const NEVER: Duration = Duration::from_secs(600);
+/// Longer than any test takes that passes.
+const NEVER: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_long_body_is_refused_before_it_is_read() {
     let house = House::open_with(Limits { body: 1000, ..Limits::default() }).await;
     let announced = b"POST /receipts/acme HTTP/1.1\r\nconnection: close\r\ncontent-length: 1001\r\n\r\n";
     assert_eq!(house.exchange(announced).await.status, 413);
-    let mut chunks = b"POST /receipts/acme HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let mut chunks =
+        b"POST /receipts/acme HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..11 {
         chunks.extend_from_slice(b"64\r\n");
         chunks.extend_from_slice(&[b'x'; 100]);
@@ -136,8 +138,11 @@ async fn a_vendor_that_hangs_up_leaves_nothing_half_booked() {
 
 /// Waits until the loss of a message has led to the next one.
 async fn followed_up(house: &House, wakes: &mut Receiver<Wake>, id: VerificationId) {
-    while house.load(id).await.attempts.len() < 2 {
-        wakes.recv().await.unwrap();
-    }
+    let next = async {
+        while house.load(id).await.attempts.len() < 2 {
+            wakes.recv().await.unwrap();
+        }
+    };
+    timeout(NEVER, next).await.expect("the loss was never followed up");
     assert_eq!(house.receipt(id).await, Some("undelivered"));
 }

@@ -81,8 +81,8 @@ async fn every_report_of_a_batch_is_booked() {
 async fn a_report_on_an_unknown_message_is_taken_so_that_it_is_not_repeated() {
     let house = House::open().await;
     let (id, token) = house.sent().await;
-    let changed = format!("{}A", &token[..token.len() - 1]);
-    for token in ["x", "AAAA", changed.as_str()] {
+    let forged: String = token.chars().rev().collect();
+    for token in ["x", "AAAA", forged.as_str()] {
         assert_eq!(house.call(&format!("/receipts/acme/{token}"), "- delivered").await.status, 200);
     }
     assert_eq!(house.rejected("acme", "unknown_message"), 3.0);
@@ -101,8 +101,8 @@ async fn a_provider_cannot_report_on_the_message_of_another() {
 #[tokio::test]
 async fn a_handshake_is_answered_as_text() {
     let house = House::open().await;
-    let answer = house.exchange(&request("GET", "/receipts/acme?challenge=<b>1158", &[], b"")).await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "<b>1158"));
+    let answer = house.exchange(&request("GET", "/receipts/acme?challenge=1158201444", &[], b"")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "1158201444"));
     assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
 }

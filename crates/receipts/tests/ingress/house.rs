@@ -49,7 +49,9 @@ impl House {
         let keys = Arc::new(keys());
         let shared: Arc<dyn Store> = store.clone();
         let books =
-            Books::open(shared, Arc::new(OsDice::open().unwrap()), Arc::clone(&keys), Arc::clone(&metrics)).await.unwrap();
+            Books::open(shared, Arc::new(OsDice::open().unwrap()), Arc::clone(&keys), Arc::clone(&metrics))
+                .await
+                .unwrap();
         let setup = Arc::new(ArcSwap::from_pointee(setup()));
         let desk = Desk::new(Arc::clone(&books), Arc::clone(&setup), keys);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -151,8 +153,7 @@ fn keys() -> Keys {
 
 fn setup() -> Setup {
     let with = |receipts: bool| {
-        let ability =
-            ChannelAbility { channel: Channel::Sms, revocable: false, idempotent: false, receipts };
+        let ability = ChannelAbility { channel: Channel::Sms, revocable: false, idempotent: false, receipts };
         let capabilities = Capabilities {
             channels: vec![ability],
             countries: None,

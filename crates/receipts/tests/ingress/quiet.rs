@@ -32,7 +32,9 @@ async fn no_token_query_header_or_body_is_logged_or_measured() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For all threads: whether an event is of interest is remembered for all of them together, so that a subscriber of
+    // one thread misses events that another test was the first to cause. What other tests log may not tell either.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let house = House::open().await;
     let (_, token) = house.sent().await;
     let target = format!("/receipts/acme/{token}?secret=query-canary");

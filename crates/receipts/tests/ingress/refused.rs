@@ -71,7 +71,9 @@ async fn other_methods_are_refused() {
 #[tokio::test]
 async fn what_is_not_http_is_answered_400_or_not_at_all() {
     let house = House::open().await;
-    for bytes in [&b"GET /receipts/\xff HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\r\n\r\n", b"POST / \r\n\r\n"] {
+    for bytes in
+        [&b"GET /receipts/\xff HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\r\n\r\n", b"POST / \r\n\r\n"]
+    {
         assert_eq!(house.exchange(bytes).await.status, 400);
     }
     assert_eq!(house.call("/receipts/acme", "").await.status, 200);

@@ -10,8 +10,7 @@ use crate::client::{exchange, signed};
 use crate::house::House;
 use crate::store::Mood;
 
-const GRACE: Grace =
-    Grace { delay: Duration::ZERO, drain: Duration::from_secs(600), flush: Duration::ZERO };
+const GRACE: Grace = Grace { delay: Duration::ZERO, drain: Duration::from_secs(600), flush: Duration::ZERO };
 
 #[tokio::test]
 async fn callbacks_in_flight_are_finished_and_no_more_are_taken() {

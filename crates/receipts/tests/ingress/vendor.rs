@@ -52,7 +52,7 @@ fn report(line: &str, of_path: Option<&str>) -> Option<Report> {
     Some(Report {
         locator: Locator::Token(token.to_owned()),
         status,
-        because: status.is_negative().then_some((FailureClass::Unroutable, ErrorClass::Unreachable)),
+        because: status.is_negative().then_some((FailureClass::Rejected, ErrorClass::Blocked)),
         reference: None,
         occurred_at: words.next().and_then(|millis| millis.parse().ok()).map(Moment::from_millis),
     })
