@@ -9,12 +9,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::client;
+use crate::config::ConfigOptions;
 use crate::dev::DevOptions;
 use crate::serve::ServeOptions;
 use crate::show::{Format, Screen};
 
 const EXIT_CODES: &str = "\
-Exit codes of the commands that talk to a server:
+Exit codes of the commands that talk to a server, and of config:
   0  yes, or done
   1  the answer is no: not verified, nobody may send
   2  the command or the request is wrong
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Run one or more roles of an installation
     Serve(ServeOptions),
+    /// Check a configuration, or show what it comes to
+    Config(ConfigOptions),
     #[command(flatten)]
     Client(client::Command),
 }

@@ -18,10 +18,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use failure::Answer;
 pub(crate) use failure::INVALID;
-use failure::{Answer, Failure};
 
-use crate::show::{Format, Screen};
+use crate::show::Screen;
 
 /// What a client command is told.
 #[derive(Subcommand)]
@@ -67,21 +67,13 @@ pub(crate) async fn run(command: Command) -> ExitCode {
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(failure::ANSWER_IS_NO),
-        Err(failure) => report_failure(&failure, format),
+        Err(failure) => {
+            if let Some(refusal) = failure.refusal() {
+                refusal.complain(format);
+            }
+            failure.exit_code()
+        }
     }
-}
-
-fn report_failure(failure: &Failure, format: Format) -> ExitCode {
-    if let Some(refusal) = failure.refusal() {
-        let mut screen = Screen::errors(format);
-        let text = match format {
-            Format::Human => refusal.text(),
-            Format::Json => refusal.json(),
-        };
-        // Whoever closed standard error does not want to know.
-        let _ = screen.line(&text);
-    }
-    failure.exit_code()
 }
 
 impl Command {

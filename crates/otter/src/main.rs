@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod config;
 mod dev;
 mod run;
 mod serve;
@@ -27,6 +28,7 @@ async fn run(command: Command) -> ExitCode {
     match command {
         Command::Dev(options) => dev::run(options).await,
         Command::Serve(options) => serve::run(options).await,
+        Command::Config(options) => config::run(&options),
         Command::Client(command) => client::run(command).await,
     }
 }

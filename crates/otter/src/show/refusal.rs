@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::table::pairs;
-use super::{Tone, time};
+use super::{Format, Screen, Tone, time};
 
 /// What is known about an error. Made from the server's details, or from a text of our own.
 #[derive(Debug, Default, Serialize)]
@@ -83,8 +83,18 @@ impl Refusal {
         }
     }
 
+    /// Tells it on standard error.
+    pub(crate) fn complain(&self, format: Format) {
+        let text = match format {
+            Format::Human => self.text(),
+            Format::Json => self.json(),
+        };
+        // Whoever closed standard error does not want to know.
+        let _ = Screen::errors(format).line(&text);
+    }
+
     /// The error for people, without a line break at its end.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         let message = if self.message.is_empty() { "the server refused" } else { &self.message };
         let heading = format!("{} {message}", Tone::Bad.paint("error:"));
         let facts = self.facts();
@@ -92,7 +102,7 @@ impl Refusal {
     }
 
     /// The error as one line of JSON: `{"error":{"message":…,"code":…,"reason":…,"fields":[…],…}}`.
-    pub(crate) fn json(&self) -> String {
+    fn json(&self) -> String {
         serde_json::to_string(&Envelope { error: self }).expect("texts and lists of texts are JSON")
     }
 

@@ -1,8 +1,9 @@
-//! The client commands of the real binary against a server with canned answers: what they print, what they send, and
-//! what they exit with.
+//! The commands of the real binary, those of a client against a server with canned answers: what they print, what they
+//! send, and what they exit with.
 #![allow(clippy::unwrap_used)]
 
 mod canned;
+mod config;
 mod otter;
 mod server;
 mod tls;
