@@ -1,25 +1,18 @@
-//! The way to the server: one multiplexed connection that comes back by itself, and scripts that travel on it.
+//! Calls to the server: scripts that travel on the line, each with a bounded patience.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use otter_domain::Secret;
 use otter_store::Error;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Script};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError, Script};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use crate::line::{Keeper, Line};
 use crate::pack::pack;
-
-/// How often a lost connection is tried before those who wait for it are told; the next call tries again.
-const RECONNECT_TRIES: usize = 5;
-
-/// The first pause between two tries; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-
-/// The longest pause between two tries.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Reads the address of a server.
 pub(crate) fn client(url: &Secret) -> Result<Client, Error> {
@@ -34,24 +27,18 @@ pub(crate) fn client(url: &Secret) -> Result<Client, Error> {
     Client::open(info.set_redis_settings(settings)).map_err(unsuitable)
 }
 
-/// One connection to the server, shared by all calls of a process.
-#[derive(Clone)]
+/// One line to the server, shared by all calls of a process.
+#[derive(Debug)]
 pub(crate) struct Connection {
-    manager: ConnectionManager,
+    keeper: Keeper,
     patience: Duration,
 }
 
 impl Connection {
-    /// Connects; every call from now on takes at most `patience`.
+    /// Connects; every call from now on takes at most `patience`, waiting for a lost line included.
     pub(crate) async fn open(client: Client, patience: Duration) -> Result<Self, Error> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(RECONNECT_TRIES)
-            .set_min_delay(FIRST_PAUSE)
-            .set_max_delay(LONGEST_PAUSE)
-            .set_connection_timeout(Some(patience))
-            .set_response_timeout(Some(patience));
-        let manager = ConnectionManager::new_with_config(client, config);
-        Ok(Self { manager: manager.await.map_err(unavailable("connecting"))?, patience })
+        let keeper = Keeper::open(client, patience).await.map_err(unavailable("connecting"))?;
+        Ok(Self { keeper, patience })
     }
 
     /// Runs a script in one partition and reads its answer. The server is told the script's text when it does not know
@@ -66,28 +53,47 @@ impl Connection {
         let argument = pack(argument).map_err(unavailable(doing))?;
         let mut invocation = script.key(prefix);
         invocation.arg(argument);
-        let mut manager = self.manager.clone();
-        let answer: Vec<u8> = timeout(self.patience, invocation.invoke_async(&mut manager))
-            .await
-            .map_err(unavailable(doing))?
-            .map_err(unavailable(doing))?;
+        let invoke =
+            async |mut connection: MultiplexedConnection| invocation.invoke_async(&mut connection).await;
+        let answer: Vec<u8> = self.call(doing, invoke).await?;
         rmp_serde::from_slice(&answer).map_err(unavailable(doing))
     }
 
     /// Asks the server about itself: the lines of `INFO`.
     pub(crate) async fn info(&self) -> Result<String, Error> {
-        let doing = "reading about the server";
-        let mut manager = self.manager.clone();
-        timeout(self.patience, redis::cmd("INFO").query_async(&mut manager))
-            .await
-            .map_err(unavailable(doing))?
-            .map_err(unavailable(doing))
+        let ask = async |mut connection| redis::cmd("INFO").query_async(&mut connection).await;
+        self.call("reading about the server", ask).await
     }
-}
 
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("patience", &self.patience).finish_non_exhaustive()
+    async fn call<T, F>(
+        &self,
+        doing: &'static str,
+        ask: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        let mut asked = None;
+        let answered = timeout(self.patience, async {
+            let Line { round, connection } = self.keeper.line().await;
+            asked = Some(round);
+            ask(connection).await
+        });
+        let answered = answered.await;
+        match (&answered, asked) {
+            (Ok(Err(error)), Some(round)) => self.keeper.report(round, error),
+            (Err(_), Some(round)) => self.keeper.doubt(round),
+            (Ok(_), _) | (Err(_), None) => {}
+        }
+        let source = match answered {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => Arc::new(error),
+            Err(elapsed) => self
+                .keeper
+                .failure()
+                .unwrap_or_else(|| Arc::new(RedisError::from(std::io::Error::from(elapsed)))),
+        };
+        Err(unavailable(doing)(source))
     }
 }
 

@@ -351,3 +351,7 @@ struct SlotLayout {
     #[serde(rename = "c")]
     class: ClassRecord,
 }
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

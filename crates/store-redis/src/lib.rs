@@ -32,6 +32,7 @@ mod answer;
 mod argument;
 mod connection;
 mod layout;
+mod line;
 mod options;
 mod pack;
 mod scripts;

@@ -77,6 +77,20 @@ impl RedisServer {
         stop(&mut self.child);
     }
 
+    /// Stops the process where it stands: connections stay open and nobody answers, as when a network swallows everything.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> io::Result<()> {
+        Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().map(drop)
+    }
+
     /// Starts the process again on the same port, with what it has written and the same settings; kills it before if
     /// it runs.
     pub fn start_again(&mut self) -> Result<(), StartError> {

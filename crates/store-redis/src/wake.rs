@@ -12,7 +12,7 @@ use redis::{Client, Msg, RedisError};
 use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout};
 
-use crate::connection::LONGEST_PAUSE;
+use crate::line::LONGEST_PAUSE;
 
 /// How many wakes a receiver may lag behind before it misses some.
 const BACKLOG: usize = 1024;

@@ -51,7 +51,7 @@ while #taken < argument.max and dropped < STALE do
   writing = false
   local ok, job = pcall(take, pointer)
   if not ok then
-    if writing then error(job) end
+    if writing then return failed(job) end
     bury(pointer)
     job = nil
   end

@@ -28,13 +28,19 @@ local function answer(value)
   return cmsgpack.pack({ now, value })
 end
 
+-- The answer of the whole call when the server refuses a write: what it said, its code first.
+local function failed(problem)
+  local text = type(problem) == 'table' and problem.err or tostring(problem)
+  return redis.error_reply(text:match('^%u+ ') and text or 'ERR ' .. text)
+end
+
 local function each(judge)
   local verdicts = {}
   for place, item in ipairs(argument.items) do
     writing = false
     local ok, verdict = pcall(judge, item)
     if not ok then
-      if writing then error(verdict) end
+      if writing then return failed(verdict) end
       verdict = 'unreadable'
     end
     verdicts[place] = verdict

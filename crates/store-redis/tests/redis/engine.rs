@@ -158,6 +158,58 @@ async fn a_dead_server_is_unavailable_at_once_and_used_again_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_silent_server_is_unavailable_in_time_and_used_again_when_it_speaks() {
+    let server = RedisServer::start().unwrap();
+    let patience = Duration::from_millis(200);
+    let impatient = Options { response_timeout: patience, ..options(&server, "otter") };
+    let store = RedisStore::connect(impatient).await.unwrap();
+    server.freeze().unwrap();
+    for _ in 0..3 {
+        let refused = tokio::time::timeout(patience * 10, store.now()).await.expect("patience ends");
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    }
+    server.thaw().unwrap();
+    while store.now().await.is_err() {}
+    create(&store).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_replaced() {
+    let server = RedisServer::start().unwrap();
+    let store = store(&server, "otter").await;
+    let mut connection = connection(&server).await;
+    let () = redis::cmd("CLIENT")
+        .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    while store.now().await.is_err() {}
+    create(&store).await;
+}
+
+#[tokio::test]
+async fn a_primary_that_became_a_replica_is_left_until_there_is_a_primary_again() {
+    let server = RedisServer::start().unwrap();
+    let patience = Duration::from_millis(200);
+    let impatient = Options { response_timeout: patience, ..options(&server, "otter") };
+    let store = RedisStore::connect(impatient).await.unwrap();
+    let mut connection = connection(&server).await;
+    let replicate = async |connection: &mut MultiplexedConnection, of: [&str; 2]| {
+        let () = redis::cmd("REPLICAOF").arg(&of).query_async(connection).await.unwrap();
+    };
+    let now = store.now().await.unwrap();
+    let opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+    replicate(&mut connection, ["127.0.0.1", "1"]).await;
+    let refused = store.commit(home(1), vec![creation(&opened)]).await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    // It is left in the background; from then on it is not even asked for the time.
+    while store.now().await.is_ok() {}
+    replicate(&mut connection, ["NO", "ONE"]).await;
+    while store.now().await.is_err() {}
+    create(&store).await;
+}
+
+#[tokio::test]
 async fn a_damaged_record_stops_nobody_else() {
     let server = RedisServer::start().unwrap();
     let store = store(&server, "otter").await;

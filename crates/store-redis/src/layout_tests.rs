@@ -1,0 +1,74 @@
+#![allow(clippy::unwrap_used)]
+
+use otter_domain::{Ending, Moment, PartitionCount, ProviderReference, RecipientRef};
+use otter_store_testkit::fixture::{
+    CODE, NUMBER, accepted, ended, sealer, seconds, verification, with_every_field,
+};
+
+use super::*;
+
+const NOW: Moment = Moment::from_millis(1_767_225_600_000);
+
+/// The fields of [`everything`] as format 1 keeps them, packed, in hex.
+const GOLDEN: &str = include_str!("../tests/golden/fields-1.hex");
+
+fn everything() -> Verification {
+    let mut verification = with_every_field(PartitionCount::DEFAULT.at(7).unwrap(), NOW);
+    verification.id = VerificationId::parse("018f2c5a-7b1e-7007-9d2e-4f5a6b7c8d9e").unwrap();
+    verification.recipient = RecipientRef::from_hash([9; 8]);
+    verification
+}
+
+fn fields(verification: &Verification) -> Fields {
+    Fields::of(verification, Nonce(0x0102_0304_0506_0708), &sealer())
+}
+
+#[test]
+fn every_field_survives() {
+    assert_eq!(fields(&everything()).verification(&sealer()).unwrap(), Some(everything()));
+}
+
+#[test]
+fn fields_are_kept_as_they_always_were_and_stay_readable() {
+    let packed = pack(&fields(&everything())).unwrap();
+    assert_eq!(hex::encode(packed), GOLDEN.trim());
+    let kept: Fields = rmp_serde::from_slice(&hex::decode(GOLDEN.trim()).unwrap()).unwrap();
+    assert_eq!(kept.verification(&sealer()).unwrap(), Some(everything()));
+}
+
+#[test]
+fn the_code_can_be_erased_and_the_number_kept() {
+    let fields = Fields { c: None, ..fields(&everything()) };
+    let verification = fields.verification(&sealer()).unwrap().unwrap();
+    let private = everything().private.map(|private| Private { code: None, ..private });
+    assert_eq!(verification, Verification { private, ..everything() });
+}
+
+#[test]
+fn neither_number_nor_code_is_readable() {
+    let packed = pack(&fields(&everything())).unwrap();
+    let shows = |needle: &str| packed.windows(needle.len()).any(|window| window == needle.as_bytes());
+    assert!(!shows(&NUMBER[1..]) && !shows(CODE) && !shows("DE89370400440532013000"));
+}
+
+#[test]
+fn a_later_format_is_named_as_such() {
+    let mut later = fields(&everything());
+    let mut readable: Readable = rmp_serde::from_slice(later.r.as_ref().unwrap()).unwrap();
+    readable.format = 9;
+    later.r = Some(ByteBuf::from(pack(&readable).unwrap()));
+    let error = later.verification(&sealer()).unwrap_err().to_string();
+    assert!(error.contains("its format is 9, this process reads up to 1"), "{error}");
+}
+
+#[test]
+fn a_finished_verification_with_two_attempts_takes_at_most_300_bytes() {
+    let reference = ProviderReference::parse("SM0123456789abcdef0123456789abcdef").ok();
+    let mut attempts = vec![accepted(1, "twilio-eu", NOW), accepted(2, "vonage", NOW + seconds(31))];
+    attempts[0].reference = reference;
+    let opened = verification(PartitionCount::DEFAULT.at(7).unwrap(), NOW, attempts);
+    let kept = fields(&ended(opened, Ending::Verified { by: None }, NOW + seconds(40)));
+    let bytes = kept.r.unwrap().len();
+    assert!(bytes <= 300, "{bytes} bytes");
+    assert_eq!((kept.b, kept.c), (None, None));
+}
