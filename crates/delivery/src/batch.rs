@@ -17,7 +17,8 @@ const BATCH: usize = 64;
 const WAITING: usize = 1024;
 
 pub(crate) type Answer<O> = Result<Stamped<O>, Arc<Error>>;
-type Call<I, O> = Arc<dyn Fn(Partition, Vec<I>) -> BoxFuture<'static, Result<Stamped<Vec<O>>, Error>> + Send + Sync>;
+type Call<I, O> =
+    Arc<dyn Fn(Partition, Vec<I>) -> BoxFuture<'static, Result<Stamped<Vec<O>>, Error>> + Send + Sync>;
 type Item<I, O> = (I, oneshot::Sender<Answer<O>>);
 
 /// Gathers items for one partition.
@@ -56,7 +57,9 @@ async fn gather<I: Send, O: Send>(home: Partition, call: Call<I, O>, mut queue: 
                     let _ = answer.send(Ok(Stamped { now, value }));
                 }
             }
-            Ok(_) => refuse(answers, Error::Unreadable { why: "an answer for each item was expected".to_owned() }),
+            Ok(_) => {
+                refuse(answers, Error::Unreadable { why: "an answer for each item was expected".to_owned() })
+            }
             Err(error) => refuse(answers, error),
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use otter_decision::lifecycle::{Step, next_due};
 use otter_domain::{
-    CheckSubmission, Clock, Effect, JobKind, LifecyclePolicy, LimitRule, MessageId, Moment, Partition, Verification,
-    VerificationId, Version,
+    CheckSubmission, Clock, Effect, JobKind, LifecyclePolicy, LimitRule, MessageId, Moment, Partition,
+    Verification, VerificationId, Version,
 };
 use otter_runtime::{Dice, StoreClock};
 use otter_store::{
@@ -59,7 +59,8 @@ pub(crate) struct Along {
 }
 
 /// Names a message for the vendors that take its id from us.
-pub(crate) type Naming = Arc<dyn Fn(VerificationId, otter_domain::AttemptNumber) -> Option<MessageId> + Send + Sync>;
+pub(crate) type Naming =
+    Arc<dyn Fn(VerificationId, otter_domain::AttemptNumber) -> Option<MessageId> + Send + Sync>;
 
 /// The store, with a batcher per partition and this process's idea of its clock.
 pub struct Books {
@@ -96,26 +97,35 @@ impl Books {
         });
         let commits = homes.iter().map(|home| {
             let store = Arc::clone(&store);
-            Batcher::start(*home, Arc::new(move |home, items| {
-                let store = Arc::clone(&store);
-                Box::pin(async move { store.commit(home, items).await })
-            }))
+            Batcher::start(
+                *home,
+                Arc::new(move |home, items| {
+                    let store = Arc::clone(&store);
+                    Box::pin(async move { store.commit(home, items).await })
+                }),
+            )
         });
         let commits = commits.collect();
         let checks = homes.iter().map(|home| {
             let store = Arc::clone(&store);
-            Batcher::start(*home, Arc::new(move |home, items| {
-                let store = Arc::clone(&store);
-                Box::pin(async move { store.check(home, items).await })
-            }))
+            Batcher::start(
+                *home,
+                Arc::new(move |home, items| {
+                    let store = Arc::clone(&store);
+                    Box::pin(async move { store.check(home, items).await })
+                }),
+            )
         });
         let checks = checks.collect();
         let merges = homes.iter().map(|home| {
             let store = Arc::clone(&store);
-            Batcher::start(*home, Arc::new(move |home, items| {
-                let store = Arc::clone(&store);
-                Box::pin(async move { store.merge(home, items).await })
-            }))
+            Batcher::start(
+                *home,
+                Arc::new(move |home, items| {
+                    let store = Arc::clone(&store);
+                    Box::pin(async move { store.merge(home, items).await })
+                }),
+            )
         });
         let merges = merges.collect();
         Ok(Arc::new(Self { store, clock, dice, naming, metrics, commits, checks, merges }))
@@ -158,12 +168,20 @@ impl Books {
     }
 
     /// Judges a code.
-    pub(crate) async fn check(&self, home: Partition, item: CheckSubmission) -> Result<CheckAnswer, BooksError> {
+    pub(crate) async fn check(
+        &self,
+        home: Partition,
+        item: CheckSubmission,
+    ) -> Result<CheckAnswer, BooksError> {
         Ok(self.stamped(self.checks[usize::from(home.index())].ask(item).await?))
     }
 
     /// Merges a receipt.
-    pub(crate) async fn merge(&self, home: Partition, item: ReceiptMerge) -> Result<MergeVerdict, BooksError> {
+    pub(crate) async fn merge(
+        &self,
+        home: Partition,
+        item: ReceiptMerge,
+    ) -> Result<MergeVerdict, BooksError> {
         Ok(self.stamped(self.merges[usize::from(home.index())].ask(item).await?))
     }
 

@@ -44,14 +44,17 @@ impl Desk {
 
     /// Books one report of a provider's. A repeat is stale.
     pub async fn book(&self, provider: &ProviderName, report: &Report) -> Result<Reported, BooksError> {
-        let Some((home, target)) = self.locate(provider, &report.locator) else { return Ok(Reported::Unknown) };
+        let Some((home, target)) = self.locate(provider, &report.locator) else {
+            return Ok(Reported::Unknown);
+        };
         let (status, because) = (report.status, report.because);
         let merge = ReceiptMerge { target, provider: provider.clone(), status, because };
         match self.books.merge(home, merge).await? {
             MergeVerdict::Unknown => Ok(Reported::Unknown),
             MergeVerdict::Stale => Ok(Reported::Stale),
             MergeVerdict::Advanced { verification, attempt } => {
-                let merged = verification.attempt(attempt).map(|attempt| (attempt.claimed_at, attempt.channel));
+                let merged =
+                    verification.attempt(attempt).map(|attempt| (attempt.claimed_at, attempt.channel));
                 let id = verification.id;
                 info!(verification_id = %id, %provider, status = %status, "receipt booked");
                 if verification.is_pending() {

@@ -2,7 +2,9 @@
 
 use otter_decision::challenge;
 use otter_decision::lifecycle::{Fresh, travelling_code};
-use otter_domain::{Code, Context, LifecyclePolicy, PresentedDigest, PurposeName, Verification, VerificationId};
+use otter_domain::{
+    Code, Context, LifecyclePolicy, PresentedDigest, PurposeName, Verification, VerificationId,
+};
 use otter_runtime::Dice;
 
 use crate::Keys;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use otter_decision::lifecycle::{self, ResendRefusal};
 use otter_domain::{
-    AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment, PurposeName, RequestId,
-    TenantId, Verification, VerificationId,
+    AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment,
+    PurposeName, RequestId, TenantId, Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, RequestKey};
 
@@ -198,7 +198,12 @@ impl Intake {
         lifecycle::resend_allowed_at(verification, &policy)
     }
 
-    async fn follow(&self, tenant: &TenantId, id: VerificationId, event: &Event) -> Result<Verification, Refusal> {
+    async fn follow(
+        &self,
+        tenant: &TenantId,
+        id: VerificationId,
+        event: &Event,
+    ) -> Result<Verification, Refusal> {
         let held = self.owned(tenant, id).await?;
         let setup = self.setup.load_full();
         let (policy, digits) = policy_of(&setup, &held);

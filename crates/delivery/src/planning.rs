@@ -2,7 +2,8 @@
 
 use otter_decision::plan::{self, Facts, Limits, Wanted};
 use otter_domain::{
-    Channel, Context, Locale, Moment, PhoneNumber, Plan, ProviderName, PurposePolicy, Route, Segment, TenantId,
+    Channel, Context, Locale, Moment, PhoneNumber, Plan, ProviderName, PurposePolicy, Route, Segment,
+    TenantId,
 };
 use otter_message::Wish;
 
@@ -37,7 +38,8 @@ pub(crate) fn plan(setup: &Setup, view: &View, question: &Question<'_>, now: Mom
         min_useful: lifecycle.min_useful,
         max_attempts: lifecycle.resend.max_attempts,
     };
-    let facts = |provider: &ProviderName, channel: Channel| facts(setup, view, question, provider, channel, now);
+    let facts =
+        |provider: &ProviderName, channel: Channel| facts(setup, view, question, provider, channel, now);
     plan::choose(question.route, &wanted, facts, &limits, question.seed)
 }
 

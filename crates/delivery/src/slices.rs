@@ -51,7 +51,13 @@ impl Slices {
     }
 
     /// How many tokens are at hand, after taking some if there were none. What is used of them is to be [`Self::spent`].
-    pub(crate) async fn ready(&self, books: &Books, key: &str, rate: f64, burst: u32) -> Result<u32, BooksError> {
+    pub(crate) async fn ready(
+        &self,
+        books: &Books,
+        key: &str,
+        rate: f64,
+        burst: u32,
+    ) -> Result<u32, BooksError> {
         let now = books.now();
         if let Some(tokens) = self.at_hand(key, now) {
             return Ok(tokens);

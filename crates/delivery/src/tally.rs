@@ -1,8 +1,8 @@
 //! Counts for dashboards what was committed.
 
 use otter_domain::{
-    Attempt, AttemptEnd, CheckVerdict, Effect, Ending, FailureClass, HappeningKind, JobKind, Moment, Origin, Phase,
-    Verification,
+    Attempt, AttemptEnd, CheckVerdict, Effect, Ending, FailureClass, HappeningKind, JobKind, Moment, Origin,
+    Phase, Verification,
 };
 use otter_telemetry::{CheckOutcome, DeliveryOutcome, Metrics};
 
@@ -10,7 +10,9 @@ use otter_telemetry::{CheckOutcome, DeliveryOutcome, Metrics};
 pub(crate) fn committed(metrics: &Metrics, next: &Verification, effects: &[Effect], now: Moment) {
     for effect in effects {
         match effect {
-            Effect::Dispatch { provider, job: JobKind::Send | JobKind::Revoke, .. } => metrics.enqueued(provider, 1),
+            Effect::Dispatch { provider, job: JobKind::Send | JobKind::Revoke, .. } => {
+                metrics.enqueued(provider, 1)
+            }
             Effect::Observe(_) => {}
             Effect::Publish(kind) => published(metrics, next, kind, now),
         }
@@ -26,7 +28,8 @@ fn published(metrics: &Metrics, next: &Verification, kind: &HappeningKind, now: 
             }
         }
         HappeningKind::AttemptAccepted { channel, .. } => {
-            let taken = next.attempts.iter().filter(|attempt| matches!(attempt.phase, Phase::Accepted { .. }));
+            let taken =
+                next.attempts.iter().filter(|attempt| matches!(attempt.phase, Phase::Accepted { .. }));
             if taken.count() == 1 {
                 metrics.time_to_dispatch(*channel, now.since(next.created_at));
             }
@@ -46,7 +49,12 @@ fn published(metrics: &Metrics, next: &Verification, kind: &HappeningKind, now: 
 }
 
 /// Counts a check, and the end that it brought.
-pub(crate) fn checked(metrics: &Metrics, verdict: &CheckVerdict, verification: Option<&Verification>, now: Moment) {
+pub(crate) fn checked(
+    metrics: &Metrics,
+    verdict: &CheckVerdict,
+    verification: Option<&Verification>,
+    now: Moment,
+) {
     let channel = verification.and_then(Verification::current).map(|attempt| attempt.channel);
     let country = verification.map_or(otter_domain::Country::NONE, |verification| verification.country);
     metrics.check(channel, country, CheckOutcome::of(verdict));
@@ -107,8 +115,9 @@ fn outcome(attempt: &Attempt) -> DeliveryOutcome {
             | FailureClass::Misconfigured
             | FailureClass::Ambiguous => DeliveryOutcome::Failed,
         },
-        (Some(_) | None, Phase::Ended { how: AttemptEnd::Withdrawn, .. } | Phase::Queued { .. } | Phase::Retrying { .. }) => {
-            DeliveryOutcome::Expired
-        }
+        (
+            Some(_) | None,
+            Phase::Ended { how: AttemptEnd::Withdrawn, .. } | Phase::Queued { .. } | Phase::Retrying { .. },
+        ) => DeliveryOutcome::Expired,
     }
 }

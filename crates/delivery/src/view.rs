@@ -53,7 +53,8 @@ impl View {
 
     /// Tells the other processes of a breaker that opened or closed.
     pub(crate) async fn announce(&self, books: &Books, change: &Change) {
-        let posted = books.store().post(Board::Breakers, &change.key(), change.value(), Some(BREAKER_LIFE)).await;
+        let posted =
+            books.store().post(Board::Breakers, &change.key(), change.value(), Some(BREAKER_LIFE)).await;
         if let Err(error) = posted {
             warn!(error = %error, "could not tell others of a breaker");
         }

@@ -135,12 +135,8 @@ impl Lane {
     /// Claims what free slots and the account's rate can start now; says how many jobs that were.
     async fn take(self: &Arc<Self>, home: Partition) -> Result<usize, BooksError> {
         let Some(slots) = self.free_slots().await? else { return Ok(0) };
-        let claim = Claim {
-            lane: self.name.clone(),
-            worker: self.worker.id.clone(),
-            lease: LEASE,
-            max: slots.len(),
-        };
+        let claim =
+            Claim { lane: self.name.clone(), worker: self.worker.id.clone(), lease: LEASE, max: slots.len() };
         let books = &self.worker.books;
         let claimed = books.stamped(books.store().claim(home, claim).await?);
         let count = claimed.len();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use otter_decision::lifecycle::{self, Opening};
 use otter_decision::{admission, challenge};
 use otter_domain::{
-    Channel, Code, Context, Locale, Moment, PaymentPolicy, PhoneNumber, Plan, PurposeName, PurposePolicy, Route,
-    RequestId, Subject, TenantId, TenantPolicy, Verification, VerificationId,
+    Channel, Code, Context, Locale, Moment, PaymentPolicy, PhoneNumber, Plan, PurposeName, PurposePolicy,
+    RequestId, Route, Subject, TenantId, TenantPolicy, Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, RequestKey};
 
@@ -79,7 +79,8 @@ impl Intake {
         let setup = self.setup.load_full();
         let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
         let purpose = tenant.purposes.get(&request.purpose).ok_or(Refusal::UnknownPurpose)?;
-        let route = setup.routes.get(&purpose.route).expect("the configuration has every route that a purpose names");
+        let route =
+            setup.routes.get(&purpose.route).expect("the configuration has every route that a purpose names");
         admit(&request, tenant, purpose)?;
         let ttl = request.ttl.unwrap_or(purpose.ttl);
         let asked = request.locale.as_ref().or(purpose.locale.as_ref());
@@ -102,7 +103,9 @@ impl Intake {
                 return Ok(sent);
             }
         }
-        Err(Refusal::Books(BooksError::Contended { id: self.opening(&request, purpose, plan, locale, ttl).id }))
+        Err(Refusal::Books(BooksError::Contended {
+            id: self.opening(&request, purpose, plan, locale, ttl).id,
+        }))
     }
 
     fn plan(

@@ -40,11 +40,8 @@ impl Lane {
     async fn send(&self, verification: Verification, attempt: Attempt) {
         let lease = self.leases.hold(verification.id, attempt.number);
         let setup = self.worker.setup.load_full();
-        let segment = Segment {
-            provider: self.name.clone(),
-            channel: attempt.channel,
-            country: verification.country,
-        };
+        let segment =
+            Segment { provider: self.name.clone(), channel: attempt.channel, country: verification.country };
         let event = if self.is_skipped(&setup, &verification, &segment) {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::SkippedOpen, None);
             Event::Skipped { attempt: attempt.number }
@@ -152,7 +149,8 @@ impl Lane {
 
     fn message_id(&self, verification: &Verification, attempt: AttemptNumber) -> otter_domain::MessageId {
         let partitions = self.worker.books.store().partitions();
-        let home = verification.id.partition(partitions).expect("a claimed verification has a partition here");
+        let home =
+            verification.id.partition(partitions).expect("a claimed verification has a partition here");
         otter_decision::challenge::message_id(&self.worker.keys.install, verification.id, attempt, home)
     }
 
