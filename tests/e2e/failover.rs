@@ -152,7 +152,7 @@ async fn a_paused_provider_is_left_out_and_the_plan_says_so(kept: Kept) {
     use otter_contract::v1::ChoiceReason;
     let world = World::start(kept).await;
     let mut providers = world.client.providers.clone();
-    let pause = PauseProviderRequest { provider: "alpha".to_owned(), ..PauseProviderRequest::default() };
+    let pause = PauseProviderRequest { provider: "alpha".to_owned(), reason: "a test".to_owned() };
     providers.pause_provider(pause).await.unwrap();
     let sent = world.client.login("+4915112345678", &[]).await;
     let plan = sent.plan.unwrap();

@@ -32,7 +32,7 @@ async fn each_channel_delivers_a_code_that_verifies(kept: Kept) {
 
 async fn events_tell_the_whole_story_in_order(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+491511100020";
+    let number = "+4915111000020";
     let sent = world.client.login(number, &[]).await;
     let id = sent.verification_id.clone();
     let client = world.client.clone();
@@ -55,7 +55,7 @@ async fn events_tell_the_whole_story_in_order(kept: Kept) {
 
 async fn a_verification_outlives_the_process(kept: Kept) {
     let mut world = World::start(kept).await;
-    let number = "+491511100020";
+    let number = "+4915111000020";
     let sent = world.client.login(number, &[]).await;
     let code = world.code(number).await;
     world.otter.kill();
@@ -69,7 +69,7 @@ async fn a_verification_outlives_the_process(kept: Kept) {
 
 async fn a_resend_reaches_the_person_over_another_channel(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+491511100020";
+    let number = "+4915111000020";
     let sent = world.client.login(number, &[]).await;
     let first = world.code(number).await;
     let id = &sent.verification_id;
@@ -98,7 +98,7 @@ async fn a_resend_reaches_the_person_over_another_channel(kept: Kept) {
 
 async fn a_cancelled_code_is_worth_nothing(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+491511100020";
+    let number = "+4915111000020";
     let sent = world.client.login(number, &[]).await;
     let code = world.code(number).await;
     world.client.cancel(&sent.verification_id).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_cancelled_code_is_worth_nothing(kept: Kept) {
 
 async fn the_same_request_again_is_not_a_second_message(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+491511100020";
+    let number = "+4915111000020";
     let mut request = login(number, &[]);
     request.request_id = "order-1".to_owned();
     let first = world.client.send(request.clone()).await.unwrap();
@@ -126,7 +126,7 @@ async fn rates_move_when_codes_are_verified(kept: Kept) {
     use otter_contract::admin::v1::{RateWindow, WatchRatesRequest};
     let world = World::start(kept).await;
     for place in 0..3 {
-        let number = format!("+4915111000{:02}", 20 + place);
+        let number = format!("+49151110000{:02}", 20 + place);
         let sent = world.client.login(&number, &[]).await;
         let code = world.code(&number).await;
         world.client.check(&sent.verification_id, &code).await.unwrap();
@@ -158,7 +158,7 @@ async fn rates_move_when_codes_are_verified(kept: Kept) {
 
 async fn a_drain_finishes_what_it_holds_and_exits_cleanly(kept: Kept) {
     let mut world = World::start(kept).await;
-    let number = "+491511100020";
+    let number = "+4915111000020";
     let sent = world.client.login(number, &[]).await;
     world
         .client

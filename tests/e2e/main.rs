@@ -27,3 +27,4 @@ mod journey;
 mod limits;
 mod redaction;
 mod refusals;
+mod tour;

@@ -74,7 +74,7 @@ pub(crate) async fn run(options: DevOptions) -> ExitCode {
             if let Err(problem) = shown {
                 status = complain(1, &format!("the tour stopped: {problem}"));
             } else if !options.exit {
-                stage::stays_up(&node, installation.place());
+                stage::stays_up(&node, &vendor, installation.place());
                 stop.asked().await;
             }
         }

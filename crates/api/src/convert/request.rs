@@ -31,7 +31,7 @@ const LONGEST_PAYEE_NAME: usize = 70;
 const LONGEST_AGENT: usize = 512;
 
 /// The bounds of a code's life.
-const TTL: std::ops::RangeInclusive<i64> = 60..=600;
+const TTL: std::ops::RangeInclusive<i64> = 1..=600;
 
 /// Reads a code to be sent, and finds the purpose among the tenant's.
 pub(crate) fn send(request: SendOtpRequest, tenant: &TenantPolicy) -> Result<SendRequest, Status> {

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use otter_sandbox_vendor::Vendor;
 
 use super::installation::API_KEY;
 use crate::run::Node;
@@ -97,13 +98,14 @@ impl Drop for Traffic {
 }
 
 /// Says where everything is and what to try.
-pub(crate) fn stays_up(node: &Node, place: &str) {
+pub(crate) fn stays_up(node: &Node, vendor: &Vendor, place: &str) {
     let stage = Stage::open();
     let addresses = node.addresses();
     let grpc = addresses.grpc.map(|at| at.to_string()).unwrap_or_default();
     stage.say(format!("\n{}", Tone::Strong.paint("Otter stays up. Ctrl-C stops it.")));
     stage.tell(format!("gRPC     {grpc}, with reflection and health"));
     stage.tell(format!("metrics  http://{}/metrics", addresses.admin));
+    stage.tell(format!("phones   {}/v1/handsets/NUMBER/messages shows what arrived", vendor.base_url()));
     stage.tell(format!("state    {place}"));
     stage.tell("Try, in another terminal (`otter` is target/release/otter):");
     let commands = [

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_contract::v1::Channel;
 use otter_contract::v1::watch_otp_response::Update;
+use otter_contract::v1::{Channel, Verification};
 use otter_sandbox_vendor::{Mishap, Vendor};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
@@ -49,8 +49,8 @@ async fn acts(stage: &Stage, service: &Service, vendor: &Arc<Vendor>) -> Result<
     stage.act(2, "Traffic, with an outage in the middle");
     let experiences = traffic(stage, service, vendor).await?;
     stage.act(3, "One of the codes that had to take another way");
-    if let Some(id) = took_another_way(service, &experiences).await? {
-        stage.tell(Timeline::begin(&service.get(&id).await?).1);
+    if let Some(verification) = took_another_way(service, &experiences).await? {
+        stage.tell(Timeline::begin(&verification).1);
     }
     stage.act(4, "What share arrived, and what share was typed in");
     stage.tell(service.rates().await?.text(None));
@@ -155,12 +155,20 @@ fn condition(code: u64) -> String {
     }
 }
 
-/// A verified code that needed more than one attempt.
-async fn took_another_way(service: &Service, experiences: &[Experience]) -> Result<Option<String>, Status> {
+/// A verified code that the provider of the outage could not send, or else one that needed another attempt for any
+/// reason.
+async fn took_another_way(
+    service: &Service,
+    experiences: &[Experience],
+) -> Result<Option<Verification>, Status> {
+    let mut other = None;
     for experience in experiences.iter().filter(|experience| experience.verified) {
-        if service.get(&experience.id).await?.attempts.len() > 1 {
-            return Ok(Some(experience.id.clone()));
+        let verification = service.get(&experience.id).await?;
+        match verification.attempts.as_slice() {
+            [first, _, ..] if first.provider == ACCOUNTS[0] => return Ok(Some(verification)),
+            [_, _, ..] => other = Some(verification),
+            [] | [_] => {}
         }
     }
-    Ok(None)
+    Ok(other)
 }

@@ -39,9 +39,9 @@ pub(crate) fn configure(_: &ProviderName, table: &Table) -> Result<Provider, Vec
 
     let ability = |channel| ChannelAbility {
         channel,
-        revocable: authorization.is_some(),
+        revocable: true,
         idempotent: true,
-        receipts: signing_key.is_some(),
+        receipts: true,
     };
     let capabilities = Capabilities {
         channels: channels.into_iter().map(ability).collect(),
