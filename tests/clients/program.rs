@@ -19,8 +19,8 @@ pub(crate) struct Program {
     pub(crate) command: Vec<OsString>,
     /// What it needs in its environment besides.
     pub(crate) environment: Vec<(&'static str, OsString)>,
-    /// Where it was made; gone with it.
-    pub(crate) made_in: Option<TempDir>,
+    /// Where it was made; deleted with it.
+    pub(crate) _made_in: Option<TempDir>,
 }
 
 /// A program that waits for a code.
@@ -60,11 +60,12 @@ impl Program {
 impl Run {
     /// Types a line as soon as it is known, and waits for the end.
     pub(crate) async fn types<Line: Future<Output = String>>(mut self, line: impl FnOnce() -> Line) -> End {
+        // Taken first, because waiting for a child closes it.
+        let mut keyboard = self.child.stdin.take().unwrap();
         let line = tokio::select! {
             line = line() => line,
             _ = self.child.wait() => panic!("it ended before a code came: {}", self.ends().await.output),
         };
-        let mut keyboard = self.child.stdin.take().unwrap();
         keyboard.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         drop(keyboard);
         self.ends().await

@@ -29,11 +29,8 @@ pub(crate) fn python() -> Program {
     succeeded("grpc_tools.protoc", make);
     Program {
         command: vec![python.into(), client("python/send_and_check.py").into()],
-        environment: vec![
-            ("PYTHONPATH", folder.path().into()),
-            ("PYTHONDONTWRITEBYTECODE", "1".into()),
-        ],
-        made_in: Some(folder),
+        environment: vec![("PYTHONPATH", folder.path().into()), ("PYTHONDONTWRITEBYTECODE", "1".into())],
+        _made_in: Some(folder),
     }
 }
 
@@ -49,9 +46,9 @@ pub(crate) fn typescript() -> Program {
     let compile = Command::new(from_setup(npm(".bin/tsc"))).current_dir(at).output();
     succeeded("tsc", compile);
     Program {
-        command: vec![on_path("node").into(), at.join("out/send_and_check.js").into()],
+        command: vec![on_path("node"), at.join("out/send_and_check.js").into()],
         environment: Vec::new(),
-        made_in: Some(folder),
+        _made_in: Some(folder),
     }
 }
 
@@ -80,7 +77,7 @@ pub(crate) fn go() -> Program {
     Program {
         command: vec![program.join("send_and_check").into()],
         environment: Vec::new(),
-        made_in: Some(folder),
+        _made_in: Some(folder),
     }
 }
 
@@ -91,7 +88,7 @@ pub(crate) fn rust() -> Program {
         program.exists(),
         "the program is not built: run `cargo build -p otter-tests --example send_and_check`"
     );
-    Program { command: vec![program.into()], environment: Vec::new(), made_in: None }
+    Program { command: vec![program.into()], environment: Vec::new(), _made_in: None }
 }
 
 /// The stubs of a client, in the folder of the program.
@@ -132,6 +129,7 @@ fn on_path(program: &str) -> OsString {
 
 fn succeeded(what: &str, output: std::io::Result<std::process::Output>) {
     let output = output.unwrap_or_else(|error| panic!("could not run {what}: {error}; run `make setup`"));
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{what} failed:\n{said}\n{complained}");
 }

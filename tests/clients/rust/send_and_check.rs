@@ -1,7 +1,12 @@
 //! Sends a code to NUMBER, asks the person for it, and checks it.
 //!
 //! Exits with 0 if the person proved to have the phone, 1 if not, 2 if the service refused to try.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods, reason = "a program of its own")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a program of its own"
+)]
 
 use std::error::Error;
 use std::io::Write as _;
@@ -46,7 +51,8 @@ async fn is_verified(server: String, api_key: &str, number: String) -> Result<bo
     });
 
     let request_id = Uuid::new_v4().to_string();
-    let send = SendOtpRequest { recipient: number, purpose: "login".into(), request_id, ..Default::default() };
+    let send =
+        SendOtpRequest { recipient: number, purpose: "login".into(), request_id, ..Default::default() };
     let sent = otp.send_otp(send).await?.into_inner();
     println!("A code is on its way to {}.", sent.masked_recipient);
 
