@@ -1,0 +1,12 @@
+//! The edge as callers meet it: a real client over loopback, in front of the in-memory store. Nobody works on the
+//! lanes, so what is sent stays queued unless a test plays the worker.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod checking;
+mod house;
+mod life;
+mod operators;
+mod sending;
+mod streams;
+mod transport;
