@@ -41,13 +41,10 @@ pub(crate) struct Arguments {
 /// How far back a rate looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Window {
-    /// The last minute
     #[value(name = "1m")]
     OneMinute,
-    /// The last 5 minutes
     #[value(name = "5m")]
     FiveMinutes,
-    /// The last hour
     #[value(name = "1h")]
     OneHour,
 }

@@ -10,13 +10,9 @@ use otter_domain::Secret;
 /// How a message reaches a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ChannelName {
-    /// A text message
     Sms,
-    /// A WhatsApp template
     Whatsapp,
-    /// An RCS message
     Rcs,
-    /// A phone call
     Voice,
 }
 

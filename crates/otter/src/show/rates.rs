@@ -1,30 +1,33 @@
 //! What share of codes arrive and what share are typed in.
 
+use std::ops::Range;
+
 use comfy_table::Cell;
 use otter_contract::admin::v1::{ListRatesResponse, Rate, Share, WatchRatesResponse};
 use prost_types::Timestamp;
 
 use super::screen::Width;
-use super::table::{Head, table};
+use super::table::{Head, table, widest_line};
 use super::words::{Word as _, window};
 use super::{Shown, Tone, time};
 
 /// Below so many attempts a share says little and has no colour.
 const TELLING: f64 = 20.0;
 
-const HEADS: [Head; 11] = [
+const HEADS: [Head; 9] = [
     Head::Words("PROVIDER"),
     Head::Words("CHANNEL"),
-    Head::Words("COUNTRY"),
-    Head::Words("WINDOW"),
+    Head::Words("IN"),
+    Head::Words("OVER"),
     Head::Figures("SENT"),
     Head::Figures("ACCEPTED"),
     Head::Figures("MAYBE"),
     Head::Figures("DELIVERED"),
     Head::Figures("VERIFIED"),
-    Head::Figures("DELIVERED %"),
-    Head::Figures("VERIFIED %"),
 ];
+
+/// Which columns a narrow terminal does without.
+const SPARE: Range<usize> = 5..7;
 
 /// From where on a share is green, and from where on yellow. It colours the table and decides nothing.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +46,22 @@ pub(crate) fn rates(rates: &[Rate], read_time: Option<&Timestamp>, width: Width)
     if rates.is_empty() {
         return format!("{title}\nno traffic");
     }
-    format!("{title}\n{}", table(&HEADS, rates.iter().map(row), width))
+    format!("{title}\n{}", fitting(rates, width))
+}
+
+fn fitting(rates: &[Rate], width: Width) -> String {
+    let whole = table(&HEADS, rates.iter().map(row), None);
+    if width.is_none_or(|width| widest_line(&whole) <= width.into()) {
+        return whole;
+    }
+    let mut heads = HEADS.to_vec();
+    heads.drain(SPARE);
+    let rows = rates.iter().map(|rate| {
+        let mut row = row(rate);
+        row.drain(SPARE);
+        row
+    });
+    table(&heads, rows, width)
 }
 
 fn row(rate: &Rate) -> Vec<Cell> {
@@ -56,17 +74,15 @@ fn row(rate: &Rate) -> Vec<Cell> {
         Tone::Plain.figure(rate.submitted),
         Tone::Plain.figure(rate.accepted),
         maybe.figure(rate.ambiguous),
-        Tone::Plain.figure(rate.delivered),
-        Tone::Plain.figure(rate.verified),
-        share(rate.delivery.as_ref(), DELIVERY),
-        share(rate.conversion.as_ref(), CONVERSION),
+        share(rate.delivered, rate.delivery.as_ref(), DELIVERY),
+        share(rate.verified, rate.conversion.as_ref(), CONVERSION),
     ]
 }
 
-/// The share with its interval: `97.1 (93.4-98.8)`.
-fn share(share: Option<&Share>, bounds: Bounds) -> Cell {
+/// The count, the share in percent, and its interval: `95  97.1 (93-99)`.
+fn share(count: u64, share: Option<&Share>, bounds: Bounds) -> Cell {
     let Some(Share { value, low, high, denominator }) = share.copied() else {
-        return Tone::Faint.figure("-");
+        return Tone::Faint.figure(format!("{count}  {:>14}", "-"));
     };
     let tone = if denominator < TELLING {
         Tone::Faint
@@ -78,7 +94,8 @@ fn share(share: Option<&Share>, bounds: Bounds) -> Cell {
         Tone::Bad
     };
     let [value, low, high] = [value, low, high].map(|share| share * 100.0);
-    tone.figure(format!("{value:.1} ({low:.1}-{high:.1})"))
+    let interval = format!("({low:.0}-{high:.0})");
+    tone.figure(format!("{count}  {value:>5.1} {interval:>8}"))
 }
 
 impl Shown for ListRatesResponse {
@@ -130,25 +147,29 @@ mod tests {
             plain(&drawn),
             "\
 rates at 2026-07-27 12:00:00 UTC
-PROVIDER  CHANNEL  COUNTRY  WINDOW  SENT  ACCEPTED  MAYBE  DELIVERED  VERIFIED       DELIVERED %  VERIFIED %
-sms-a     sms      DE       5m       100        98      1         95        60  96.0 (90.1-98.4)           -"
+PROVIDER  CHANNEL  IN  OVER  SENT  ACCEPTED  MAYBE           DELIVERED            VERIFIED
+sms-a     sms      DE  5m     100        98      1  95   96.0  (90-98)  60               -"
         );
     }
 
     #[test]
     fn a_share_is_coloured_only_when_it_says_something() {
         let of =
-            |value, denominator| share(Some(&Share { value, low: 0.0, high: 1.0, denominator }), DELIVERY);
-        assert_eq!(of(0.5, 19.0), Tone::Faint.figure("50.0 (0.0-100.0)"));
-        assert_eq!(of(0.5, 20.0), Tone::Bad.figure("50.0 (0.0-100.0)"));
-        assert_eq!(of(0.95, 20.0), Tone::Good.figure("95.0 (0.0-100.0)"));
+            |value, denominator| share(5, Some(&Share { value, low: 0.0, high: 1.0, denominator }), DELIVERY);
+        assert_eq!(of(0.5, 19.0), Tone::Faint.figure("5   50.0  (0-100)"));
+        assert_eq!(of(0.5, 20.0), Tone::Bad.figure("5   50.0  (0-100)"));
+        assert_eq!(of(0.95, 20.0), Tone::Good.figure("5   95.0  (0-100)"));
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal() {
-        let drawn = rates(&[rate()], None, Some(80));
-        let widest = plain(&drawn).lines().map(|line| line.chars().count()).max();
-        assert!(widest <= Some(80), "{widest:?}");
+    fn a_narrow_terminal_does_without_two_columns() {
+        let drawn = plain(&rates(&[rate()], None, Some(80)));
+        assert_eq!(
+            drawn,
+            "
+PROVIDER  CHANNEL  IN  OVER  SENT           DELIVERED            VERIFIED
+sms-a     sms      DE  5m     100  95   96.0  (90-98)  60               -"
+        );
     }
 
     #[test]

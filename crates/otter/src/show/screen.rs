@@ -94,13 +94,13 @@ impl Screen {
 
     /// Puts a picture in place of the last one. Where there is no terminal the pictures follow each other.
     pub(crate) fn redraw(&mut self, picture: &str) -> io::Result<()> {
-        let Some((height, _)) = self.terminal.as_ref().and_then(Term::size_checked) else {
+        let Some((height, width)) = self.terminal.as_ref().and_then(Term::size_checked) else {
             return self.line(&format!("{picture}\n"));
         };
-        let picture = fit(picture, height.into());
-        let text = if self.has_colours { picture.clone() } else { plain(&picture) };
+        let picture = fit(picture, height.into(), width.into());
         let above = self.drawn;
-        self.drawn = picture.lines().count();
+        self.drawn = rows(&picture, width.into());
+        let text = if self.has_colours { picture } else { plain(&picture) };
         let back = if above == 0 { String::new() } else { format!("\x1b[{above}A\r\x1b[J") };
         self.sink.write_all(format!("{back}{text}\n").as_bytes())?;
         self.sink.flush()
@@ -117,13 +117,23 @@ impl Screen {
 }
 
 /// Cuts what would scroll away, because a line that has left the terminal cannot be drawn over.
-fn fit(picture: &str, height: usize) -> String {
-    let lines: Vec<_> = picture.lines().collect();
-    if lines.len() < height {
+fn fit(picture: &str, height: usize, width: usize) -> String {
+    if rows(picture, width) < height {
         return picture.to_owned();
     }
-    let kept = height.saturating_sub(2);
-    format!("{}\n… and {} more lines", lines[..kept].join("\n"), lines.len() - kept)
+    let mut free = height.saturating_sub(2);
+    let mut kept = Vec::new();
+    for line in picture.lines() {
+        let Some(left) = free.checked_sub(rows(line, width)) else { break };
+        free = left;
+        kept.push(line);
+    }
+    format!("{}\n… and {} more lines", kept.join("\n"), picture.lines().count() - kept.len())
+}
+
+/// How many rows of the terminal a text takes: long lines are folded.
+fn rows(text: &str, width: usize) -> usize {
+    plain(text).lines().map(|line| line.chars().count().div_ceil(width.max(1)).max(1)).sum()
 }
 
 #[cfg(test)]
@@ -161,7 +171,8 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_too_high_says_how_much_is_missing() {
-        assert_eq!(fit("a\nb\nc", 4), "a\nb\nc");
-        assert_eq!(fit("a\nb\nc\nd", 4), "a\nb\n… and 2 more lines");
+        assert_eq!(fit("a\nb\nc", 4, 80), "a\nb\nc");
+        assert_eq!(fit("a\nb\nc\nd", 4, 80), "a\nb\n… and 2 more lines");
+        assert_eq!(fit("abc\nb\nc", 4, 2), "abc\n… and 2 more lines");
     }
 }

@@ -213,7 +213,7 @@ fn watch_tells_the_story_once() {
             "\
 {ID}  login to +4915*******78
     +0.000 s  request accepted
-    +0.000 s  attempt 1  sms-a over sms                  queued
+    +0.000 s  attempt 1  sms-a over sms            queued
     +9.000 s  verified with the code of attempt 1
 "
         )
@@ -257,9 +257,9 @@ fn rates_are_read_to_the_last_page() {
         run.output,
         "\
 rates at 2026-07-27 12:00:00 UTC
-PROVIDER  CHANNEL  COUNTRY  WINDOW  SENT  ACCEPTED  MAYBE  DELIVERED  VERIFIED       DELIVERED %  VERIFIED %
-sms-a     sms      DE       5m       100        99      1         95        80  95.0 (88.8-97.8)           -
-sms-b     sms      DE       5m       100        99      1         95        80  95.0 (88.8-97.8)           -
+PROVIDER  CHANNEL  IN  OVER  SENT  ACCEPTED  MAYBE           DELIVERED            VERIFIED
+sms-a     sms      DE  5m     100        99      1  95   95.0  (89-98)  80               -
+sms-b     sms      DE  5m     100        99      1  95   95.0  (89-98)  80               -
 "
     );
     let pages = server.seen().rates.iter().map(|page| page.page_token.clone()).collect::<Vec<_>>();
