@@ -311,6 +311,19 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_in_time_is_a_deadline_that_passed() {
+        let second = Duration::from_secs(1);
+        let never = std::future::pending::<Result<Response<Body>, std::convert::Infallible>>();
+        let Ok(late) = answered(never, sleep(second)).await;
+        let status = Status::from_header_map(late.headers()).expect("it is refused");
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(!status.details().is_empty(), "ours come with details");
+        let at_once = async { Ok::<_, std::convert::Infallible>(Response::new(Body::empty())) };
+        let Ok(answer) = answered(at_once, sleep(Duration::ZERO)).await;
+        assert!(Status::from_header_map(answer.headers()).is_none());
+    }
+
     #[test]
     fn a_key_is_one_bearer_token() {
         let check =
