@@ -75,7 +75,10 @@ pub(crate) async fn run(options: DevOptions) -> ExitCode {
                 status = complain(1, &format!("the tour stopped: {problem}"));
             } else if !options.exit {
                 stage::stays_up(&node, &vendor, installation.place());
-                stop.asked().await;
+                tokio::select! {
+                    () = stage::handsets(vendor.arrivals()) => {}
+                    () = stop.asked() => {}
+                }
             }
         }
         () = stop.asked() => {}
