@@ -12,11 +12,11 @@ const HEADS: [Head; 8] = [
     Head::Figures("#"),
     Head::Words("PROVIDER"),
     Head::Words("CHANNEL"),
-    Head::Words("SENT"),
-    Head::Words("RECEIPT"),
+    Head::Sentences("SENT"),
+    Head::Sentences("RECEIPT"),
     Head::Words("ORIGIN"),
     Head::Figures("AFTER"),
-    Head::Words("WHY"),
+    Head::Sentences("WHY"),
 ];
 
 /// The attempts as a table. `since` is when the verification was accepted.

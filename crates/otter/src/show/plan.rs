@@ -13,7 +13,7 @@ const HEADS: [Head; 6] = [
     Head::Words("CHANNEL"),
     Head::Figures("STEP"),
     Head::Words("NEXT UNLESS"),
-    Head::Words("WHY"),
+    Head::Sentences("WHY"),
 ];
 
 /// The plan as a table: who is tried, in that order, then who is left out.

@@ -18,8 +18,7 @@ const HEADS: [Head; 8] = [
     Head::Words("STATE"),
     Head::Words("HEALTH"),
     Head::Figures("WAITING"),
-    Head::Figures("SENDING"),
-    Head::Words("WHY"),
+    Head::Sentences("WHY"),
 ];
 
 fn providers<'a>(providers: impl IntoIterator<Item = &'a Provider>, width: Width) -> String {
@@ -46,7 +45,6 @@ fn row(provider: &Provider) -> Vec<Cell> {
         tone_of_state.cell(state.word()),
         tone_of_health(provider.health()).cell(provider.health().word()),
         Tone::Plain.figure(waiting),
-        Tone::Plain.figure(lane.in_flight),
         Tone::Plain.cell(why(provider)),
     ]
 }
@@ -124,7 +122,6 @@ mod tests {
             }],
             lane: Some(Lane {
                 ready: 3,
-                in_flight: 1,
                 oldest_age: Some(prost_types::Duration { seconds: 4, nanos: 0 }),
             }),
             ..Provider::default()
@@ -133,8 +130,8 @@ mod tests {
         assert_eq!(
             plain(&drawn),
             "\
-PROVIDER  KIND     CHANNELS    STATE   HEALTH      WAITING  SENDING  WHY
-sms-a     sandbox  sms, voice  paused  degraded  3 for 4 s        1  paused: contract ends; breaker half open for sms in DE"
+PROVIDER  KIND     CHANNELS    STATE   HEALTH      WAITING  WHY
+sms-a     sandbox  sms, voice  paused  degraded  3 for 4 s  paused: contract ends; breaker half open for sms in DE"
         );
     }
 }

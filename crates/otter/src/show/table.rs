@@ -1,6 +1,6 @@
 //! Tables as all commands draw them: no lines, a bold head, two blanks between columns.
 
-use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::Tone;
 use super::screen::Width;
@@ -9,18 +9,12 @@ use super::tone::plain;
 /// What stands at the head of a column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Head {
-    /// Over words.
+    /// Over words that stay whole.
     Words(&'static str),
+    /// Over sentences, which are folded where it is narrow.
+    Sentences(&'static str),
     /// Over figures, which stand to the right.
     Figures(&'static str),
-}
-
-impl Head {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Words(text) | Self::Figures(text) => text,
-        }
-    }
 }
 
 /// Draws a table. Without a width its lines are as long as they need to be.
@@ -28,20 +22,31 @@ pub(crate) fn table(heads: &[Head], rows: impl IntoIterator<Item = Vec<Cell>>, w
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).force_no_tty().enforce_styling();
     table.set_content_arrangement(ContentArrangement::Disabled);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
     table.set_header(heads.iter().map(|head| match head {
-        Head::Words(text) => Tone::Strong.cell(text),
+        Head::Words(text) | Head::Sentences(text) => Tone::Strong.cell(text),
         Head::Figures(text) => Tone::Strong.figure(text),
     }));
     table.add_rows(rows);
-    for (column, head) in table.column_iter_mut().zip(heads) {
+    for column in table.column_iter_mut() {
         column.set_padding((0, 2));
-        // Where it is narrow, the long texts are folded, not the heads.
-        let needed = u16::try_from(head.text().len()).unwrap_or(u16::MAX).saturating_add(2);
-        column.set_constraint(ColumnConstraint::LowerBoundary(ColumnWidth::Fixed(needed)));
     }
+    let whole = table.to_string();
+    match width {
+        Some(width) if widest_line(&whole) > width.into() => folded(table, heads, width),
+        Some(_) | None => whole,
+    }
+}
+
+fn folded(mut table: Table, heads: &[Head], width: u16) -> String {
+    for (column, head) in table.column_iter_mut().zip(heads) {
+        match head {
+            Head::Words(_) | Head::Figures(_) => {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            Head::Sentences(_) => {}
+        }
+    }
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.to_string()
 }
 
@@ -58,4 +63,30 @@ pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
         format!("  {name}  {value}")
     };
     pairs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADS: [Head; 3] = [Head::Words("NAME"), Head::Figures("COUNT"), Head::Sentences("WHY")];
+
+    fn drawn(width: Width) -> String {
+        let row =
+            vec![Tone::Good.cell("twilio-eu"), Tone::Plain.figure(7), Tone::Faint.cell("It is the first.")];
+        plain(&table(&HEADS, [row], width))
+    }
+
+    #[test]
+    fn what_fits_is_not_folded() {
+        let whole = "NAME       COUNT  WHY\ntwilio-eu      7  It is the first.";
+        assert_eq!(drawn(None), whole);
+        assert_eq!(drawn(Some(80)), whole);
+    }
+
+    #[test]
+    fn sentences_are_folded_and_names_are_not() {
+        let folded = "NAME       COUNT  WHY\ntwilio-eu      7  It is the\n                  first.";
+        assert_eq!(drawn(Some(30)), folded);
+    }
 }
