@@ -125,7 +125,7 @@ pub(crate) fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::VerificationNotFound | ErrorReason::AttemptNotFound | ErrorReason::ProviderNotFound => {
             Code::NotFound
         }
-        ErrorReason::StoreUnavailable | ErrorReason::DurabilityUnconfirmed | ErrorReason::Draining => {
+        ErrorReason::StoreUnavailable | ErrorReason::Draining => {
             Code::Unavailable
         }
         ErrorReason::Contention => Code::Aborted,

@@ -75,13 +75,12 @@ pub(crate) fn breaker(segment: &Segment, state: State) -> admin::Breaker {
         state: wire.into(),
         reason: told(segment, state),
         probe_time,
-        ..admin::Breaker::default()
     }
 }
 
 pub(crate) fn lane(lane: LaneDepth, now: Moment) -> admin::Lane {
     let oldest_age = lane.oldest.map(|oldest| duration(now.since(oldest)));
-    admin::Lane { ready: lane.ready, oldest_age, ..admin::Lane::default() }
+    admin::Lane { ready: lane.ready, oldest_age }
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use anstream::{AutoStream, ColorChoice};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use otter_sandbox_vendor::Vendor;
 
+use otter_domain::PhoneNumber;
+use otter_sandbox_vendor::Arrival;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
 use super::installation::API_KEY;
 use crate::run::Node;
 use crate::show::Tone;
@@ -116,5 +121,22 @@ pub(crate) fn stays_up(node: &Node, vendor: &Vendor, place: &str) {
     ];
     for command in commands {
         stage.tell(format!("  {}", Tone::Good.paint(command)));
+    }
+}
+
+/// Shows what arrives on handsets, as their owners would see it.
+pub(crate) async fn handsets(mut arrivals: Receiver<Arrival>) {
+    let stage = Stage::open();
+    stage.tell("What arrives on a handset is shown here:");
+    loop {
+        match arrivals.recv().await {
+            Ok(Arrival { number, message }) => {
+                let number = PhoneNumber::parse(number.reveal()).map_or_else(|_| "?".to_owned(), |n| n.masked());
+                let text = Tone::Open.paint(message.text.reveal());
+                stage.tell(format!("{} {number}  {text}", Tone::Faint.paint(message.channel.as_str())));
+            }
+            Err(RecvError::Lagged(missed)) => stage.tell(format!("({missed} more)")),
+            Err(RecvError::Closed) => return,
+        }
     }
 }

@@ -58,8 +58,9 @@ pub(crate) fn access(settings: &Settings) -> Access {
     Access { callers: Callers::new(settings.tenants.iter().map(caller).collect()), kinds: kinds.collect() }
 }
 
-/// How the gRPC edge listens.
-pub(crate) fn grpc(settings: &Settings) -> Options {
+/// How the gRPC edge listens. `jitter` shortens the age of connections by up to a tenth, so that processes that start
+/// together do not send their callers away together.
+pub(crate) fn grpc(settings: &Settings, jitter: u32) -> Options {
     let configured = &settings.grpc;
     let tls = configured.tls.as_ref().map(|tls| Tls {
         certificate: tls.certificate.clone(),
@@ -69,7 +70,7 @@ pub(crate) fn grpc(settings: &Settings) -> Options {
     Options {
         tls,
         max_message_bytes: configured.max_message_bytes,
-        max_connection_age: configured.max_connection_age,
+        max_connection_age: configured.max_connection_age.mul_f64(1.0 - f64::from(jitter % 1000) / 10_000.0),
         max_concurrent_streams: configured.max_concurrent_streams,
         ..Options::default()
     }

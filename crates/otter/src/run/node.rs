@@ -147,7 +147,7 @@ impl Node {
         };
         node.check_providers(&roles)?;
         node.run_views(admin);
-        node.run_edges(settings, &keys, grpc, receipts)?;
+        node.run_edges(settings, &keys, dice.u32(), grpc, receipts)?;
         if roles.scheduler {
             let scheduler = Scheduler::new(Arc::clone(&node.books), Arc::clone(&node.setup), keys);
             node.spawn(scheduler.run(node.lifecycle.phases()));
@@ -220,6 +220,7 @@ impl Node {
         &self,
         settings: &Settings,
         keys: &Arc<Keys>,
+        jitter: u32,
         grpc: Option<TcpListener>,
         receipts: Option<TcpListener>,
     ) -> Result<(), StartError> {
@@ -242,7 +243,7 @@ impl Node {
                 metrics: Arc::clone(&self.metrics),
                 phases,
             };
-            let server = otter_api::Server::new(parts, assemble::grpc(settings))?;
+            let server = otter_api::Server::new(parts, assemble::grpc(settings, jitter))?;
             self.spawn(async move {
                 if let Err(error) = server.serve(listener).await {
                     error!(error = %error, "the gRPC edge stopped");

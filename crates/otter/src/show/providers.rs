@@ -11,7 +11,7 @@ use super::table::{Head, table};
 use super::words::{Word as _, tone_of_health};
 use super::{Shown, Tone, time};
 
-const HEADS: [Head; 8] = [
+const HEADS: [Head; 7] = [
     Head::Words("PROVIDER"),
     Head::Words("KIND"),
     Head::Words("CHANNELS"),
