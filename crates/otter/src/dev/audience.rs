@@ -68,12 +68,11 @@ impl Service {
             purpose: "login".to_owned(),
             ..CheckOtpRequest::default()
         };
-        match self.otp.clone().check_otp(request).await?.into_inner().outcome() {
-            CheckOutcome::Verified => Ok(()),
-            outcome => {
-                Err(Status::internal(format!("the code was not verified but {}", outcome.as_str_name())))
-            }
+        let outcome = self.otp.clone().check_otp(request).await?.into_inner().outcome();
+        if outcome == CheckOutcome::Verified {
+            return Ok(());
         }
+        Err(Status::internal(format!("the code was not verified but {}", outcome.as_str_name())))
     }
 
     /// Reads a verification.
