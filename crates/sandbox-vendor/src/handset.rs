@@ -55,6 +55,15 @@ fn spoken_digits(text: &str) -> Option<String> {
     (digits.len() >= 6).then_some(digits)
 }
 
+/// A message that arrived on some handset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The handset's number, as the sender wrote it. Silent in `Debug`.
+    pub number: Secret,
+    /// The message.
+    pub message: HandsetMessage,
+}
+
 /// A look at one handset. Each look has its own place in the stream of messages, beginning with the first that is kept.
 #[derive(Debug)]
 pub struct Handset {

@@ -38,7 +38,7 @@ mod vendor;
 mod wire;
 
 pub use account::Account;
-pub use handset::{Handset, HandsetMessage};
+pub use handset::{Arrival, Handset, HandsetMessage};
 pub use refusal::Refusal;
 pub use script::{InvalidScript, Mishap, Rule, Script, Window};
 pub use steering::Steering;

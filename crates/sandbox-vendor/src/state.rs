@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use otter_domain::{Channel, Clock, Moment, Secret};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::callback::Postman;
 use crate::course::{Answer, Course, Planned, Send, course};
 use crate::dice::Dice;
 use crate::handset::{Handset, Handsets};
 use crate::wire::{Detail, ReceiptBody, Submission};
-use crate::{Account, HandsetMessage, Mishap, Refusal, Rule, Script, Steering};
+use crate::{Account, Arrival, HandsetMessage, Mishap, Refusal, Rule, Script, Steering};
 
 /// How many messages can still be revoked or repeated; older ones are unknown.
 const MAX_REMEMBERED: usize = 100_000;
@@ -26,12 +26,16 @@ pub(crate) struct Desk {
     clock: Arc<dyn Clock>,
     postman: Postman,
     pub(crate) handsets: Handsets,
+    pub(crate) arrivals: broadcast::Sender<Arrival>,
     script: Mutex<Script>,
     outages: Mutex<Vec<Outage>>,
     counts: Mutex<HashMap<(String, Channel), u64>>,
     book: Mutex<Book>,
     closing: watch::Sender<bool>,
 }
+
+/// How many arrivals a slow listener may be behind before it misses some.
+const ARRIVALS: usize = 256;
 
 #[derive(Debug)]
 struct Outage {
@@ -85,6 +89,7 @@ impl Desk {
             postman: Postman::new(Arc::clone(&clock)),
             clock,
             handsets: Handsets::default(),
+            arrivals: broadcast::Sender::new(ARRIVALS),
             script: Mutex::default(),
             outages: Mutex::default(),
             counts: Mutex::default(),
@@ -276,14 +281,18 @@ impl Desk {
             return;
         }
         *stage = Stage::Ended;
-        self.handsets.inbox(message.submission.to.reveal()).deliver(HandsetMessage {
+        let number = message.submission.to.reveal();
+        let arrived = HandsetMessage {
             sequence: 0,
             id: message.id.clone(),
             account: message.account.name.clone(),
             channel: message.submission.channel,
             text: Secret::new(message.submission.text.reveal()),
             arrived_at: self.now(),
-        });
+        };
+        self.handsets.inbox(number).deliver(arrived.clone());
+        // It fails when nobody listens.
+        let _ = self.arrivals.send(Arrival { number: Secret::new(number), message: arrived });
     }
 
     async fn report(&self, message: &Message, planned: Planned) {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use otter_domain::{Channel, Clock};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::server::router;
 use crate::state::Desk;
-use crate::{Account, Handset, Mishap, Script};
+use crate::{Account, Arrival, Handset, Mishap, Script};
 
 /// How the vendor is started.
 #[derive(Debug, Clone)]
@@ -59,6 +60,11 @@ impl Vendor {
     /// The base URL for the provider's settings.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Listens to what arrives on any handset from now on. Whoever is slow misses the oldest.
+    pub fn arrivals(&self) -> broadcast::Receiver<Arrival> {
+        self.desk.arrivals.subscribe()
     }
 
     /// A look at the handset with this number.
