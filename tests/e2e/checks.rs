@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use otter_contract::v1::{CheckOutcome, VerificationState};
+use otter_contract::v1::{AttemptState, CheckOutcome, VerificationState};
 use otter_tests::{Client, Kept, Otter, World, configuration, login, vendor};
 
 on_both_stores!(
@@ -14,6 +14,7 @@ on_both_stores!(
     cmp_20_a_changed_payment_fails,
     a_repeat_of_the_winning_check_learns_the_same,
     an_expired_code_is_never_sent,
+    a_check_cancels_what_is_pending,
 );
 
 fn count(outcomes: impl IntoIterator<Item = CheckOutcome>) -> BTreeMap<i32, usize> {
@@ -156,4 +157,32 @@ async fn short_lived(client: &Client) -> String {
     let mut request = login("+4915112345678", &[]);
     request.ttl = Some(prost_types::Duration { seconds: 25, nanos: 0 });
     client.send(request).await.unwrap().verification_id
+}
+
+/// The first code arrives and nobody reports it, so the next provider's turn comes; nobody works on its lane yet when the
+/// first code is typed, and nothing is sent when somebody does.
+async fn a_check_cancels_what_is_pending(kept: Kept) {
+    let vendor = vendor().await;
+    let patient = "wait = \"5s\", max_queue_wait = \"60s\"";
+    let text = configuration(&kept, &vendor, "").replacen("wait = \"5s\"", patient, 1);
+    let mut otter = Otter::start(&text, &["--provider", "alpha"]).await;
+    let client = Client::connect(&otter.grpc_url()).await;
+    let number = "+4915112300007";
+    let sent = client.login(number, &[]).await;
+    let id = &sent.verification_id;
+    let code = vendor.handset(number).next().await.code().unwrap();
+    let waiting = client.until(id, "the next provider's turn", |v| v.attempts.len() == 2).await;
+    assert_eq!(waiting.attempts[1].state(), AttemptState::Queued);
+    assert_eq!(client.check(id, &code).await.unwrap().outcome(), CheckOutcome::Verified);
+    assert_eq!(client.get(id).await.attempts[1].state(), AttemptState::Withdrawn);
+    otter.kill();
+    let otter = Otter::start(&text, &["--provider", "beta"]).await;
+    let client = Client::connect(&otter.grpc_url()).await;
+    // Payments go by beta alone; the stale job stands before this one on its lane.
+    let mut request = login("+4915112345600", &[]);
+    request.purpose = "payment".to_owned();
+    request.payment = Some(payment(4999));
+    client.send(request).await.unwrap();
+    vendor.handset("+4915112345600").next().await;
+    assert_eq!(vendor.sends("beta"), 1);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AttemptNumber, Channel, ErrorClass, FailureClass, Moment, ProviderName, ProviderReference, Receipt, SucceedOn,
-    WorkerId,
+    AttemptNumber, Channel, ErrorClass, FailureClass, Moment, ProviderName, ProviderReference, Receipt,
+    SucceedOn, WorkerId,
 };
 
 /// One send of a verification's code.
@@ -56,7 +56,9 @@ impl Attempt {
     pub fn is_outstanding(&self) -> bool {
         match self.phase {
             Phase::Accepted { .. } | Phase::Ambiguous { .. } => true,
-            Phase::Queued { .. } | Phase::Claimed { .. } | Phase::Retrying { .. } | Phase::Ended { .. } => false,
+            Phase::Queued { .. } | Phase::Claimed { .. } | Phase::Retrying { .. } | Phase::Ended { .. } => {
+                false
+            }
         }
     }
 }

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_time_falls_into_the_bin_whose_edge_it_does_not_pass() {
-        let check = |millis: u64, bin: u8| assert_eq!(latency_bin(Duration::from_millis(millis)), bin, "{millis}");
+        let check =
+            |millis: u64, bin: u8| assert_eq!(latency_bin(Duration::from_millis(millis)), bin, "{millis}");
         check(0, 0);
         check(1_000, 0);
         check(1_001, 1);
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn every_measure_reads_its_own_key() {
-        let measures = [Measure::Accepted, Measure::Undelivered, Measure::Delivered(16), Measure::Verified(0)];
+        let measures =
+            [Measure::Accepted, Measure::Undelivered, Measure::Delivered(16), Measure::Verified(0)];
         let failures = FailureClass::ALL.map(Measure::Failed);
         for measure in measures.into_iter().chain(failures) {
             assert_eq!(Measure::parse(&measure.key()), Some(measure));

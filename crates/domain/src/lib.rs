@@ -35,8 +35,9 @@ pub use event::{Effect, Event, Happening, HappeningKind, JobKind};
 pub use evidence::{LATENCY_BINS, Measure, Observation, Segment, latency_bin};
 pub use failure::{ErrorClass, Failure, FailureClass};
 pub use id::{
-    AttemptNumber, InvalidId, InvalidName, MessageId, Partition, PartitionCount, ProviderName, ProviderReference,
-    PurposeName, RecipientRef, RequestId, RouteName, Subject, TenantId, VerificationId, Version, WorkerId,
+    AttemptNumber, InvalidId, InvalidName, MessageId, Partition, PartitionCount, ProviderName,
+    ProviderReference, PurposeName, RecipientRef, RequestId, RouteName, Subject, TenantId, VerificationId,
+    Version, WorkerId,
 };
 pub use limit::{LimitKind, LimitRule};
 pub use locale::{InvalidLocale, Locale};
@@ -44,7 +45,8 @@ pub use moment::{Clock, Moment};
 pub use phone::{InvalidNumber, LineType, PhoneNumber};
 pub use plan::{Candidate, ChoiceReason, Considered, Exclusion, Plan};
 pub use policy::{
-    CodePolicy, LifecyclePolicy, PaymentPolicy, Ranking, ResendPolicy, Route, RouteStep, StepProvider, SucceedOn,
+    CodePolicy, LifecyclePolicy, PaymentPolicy, Ranking, ResendPolicy, Route, RouteStep, StepProvider,
+    SucceedOn,
 };
 pub use receipt::{Receipt, ReceiptStatus};
 pub use secret::{Code, InvalidCode, Secret};

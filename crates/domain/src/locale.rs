@@ -23,7 +23,8 @@ impl Locale {
         let mut canonical = String::with_capacity(tag.len());
         for (place, part) in tag.split(['-', '_']).enumerate() {
             let letters = part.bytes().all(|byte| byte.is_ascii_alphabetic());
-            let shaped = (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let shaped =
+                (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
             if !shaped || (place == 0 && !(letters && (2..=3).contains(&part.len()))) {
                 return Err(InvalidLocale);
             }

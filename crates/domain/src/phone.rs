@@ -69,12 +69,15 @@ impl PhoneNumber {
     /// Reads `+` and digits; spaces, dots, dashes and parentheses between them are dropped.
     pub fn parse(text: &str) -> Result<Self, InvalidNumber> {
         let digits = international_digits(text)?;
-        let parsed = PHONE_NUMBER_UTIL.parse(&*digits, None).map_err(|_| InvalidNumber::UnknownCallingCode)?;
+        let parsed =
+            PHONE_NUMBER_UTIL.parse(&*digits, None).map_err(|_| InvalidNumber::UnknownCallingCode)?;
         if parsed.is_possible_with_reason().is_err() {
             return Err(InvalidNumber::ImpossibleLength);
         }
         let region = parsed.get_region_code();
-        let country = region.and_then(|region| Country::parse(region.as_region_str().as_str()).ok()).unwrap_or(Country::NONE);
+        let country = region
+            .and_then(|region| Country::parse(region.as_region_str().as_str()).ok())
+            .unwrap_or(Country::NONE);
         let calling_code =
             u16::try_from(parsed.country_code).map_err(|_| InvalidNumber::UnknownCallingCode)?;
         let country = if country == Country::NONE { main_country(calling_code) } else { country };

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{
-    Country, LifecyclePolicy, LimitRule, Locale, PaymentPolicy, PurposeName, RouteName, TenantId,
-};
+use crate::{Country, LifecyclePolicy, LimitRule, Locale, PaymentPolicy, PurposeName, RouteName, TenantId};
 
 /// What one tenant may do.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,8 @@
 //! One request to prove control of a number, from its first send to its end.
 
 use crate::{
-    Attempt, AttemptNumber, Code, CodeSlot, Country, Locale, Moment, PhoneNumber, Plan, PurposeName, RecipientRef,
-    Subject, TenantId, VerificationId, Version,
+    Attempt, AttemptEnd, AttemptNumber, Code, CodeSlot, Country, Locale, Moment, Phase, PhoneNumber, Plan,
+    PurposeName, RecipientRef, Subject, TenantId, VerificationId, Version,
 };
 
 /// One request to prove control of a number.
@@ -54,6 +54,18 @@ impl Verification {
             }
             State::Pending | State::Ended { .. } => self.state,
         }
+    }
+
+    /// The attempts as they read at `now`: once the verification has ended, what nobody had claimed is withdrawn,
+    /// whether or not somebody has written it down yet.
+    pub fn attempts_at(&self, now: Moment) -> impl Iterator<Item = Attempt> {
+        let state = self.state_at(now);
+        self.attempts.iter().map(move |attempt| match (state, &attempt.phase) {
+            (State::Ended { at, .. }, Phase::Queued { .. } | Phase::Retrying { .. }) => {
+                Attempt { phase: Phase::Ended { at, how: AttemptEnd::Withdrawn }, ..attempt.clone() }
+            }
+            (State::Ended { .. } | State::Pending, _) => attempt.clone(),
+        })
     }
 
     /// The latest attempt.

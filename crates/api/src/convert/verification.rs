@@ -22,8 +22,8 @@ pub(crate) fn verification(verification: &Verification, known: &Circumstances) -
         State::Pending => (None, verification.private.as_ref().map(|private| &private.plan)),
         State::Ended { at, .. } => (Some(at), None),
     };
-    let attempts = verification.attempts.iter();
-    let attempts: Vec<_> = attempts.map(|one| attempt(one, verified_attempt(now_reads), planned)).collect();
+    let attempts = verification.attempts_at(known.now);
+    let attempts: Vec<_> = attempts.map(|one| attempt(&one, verified_attempt(now_reads), planned)).collect();
     v1::Verification {
         id: verification.id.to_string(),
         tenant: verification.tenant.to_string(),
