@@ -125,9 +125,7 @@ pub(crate) fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::VerificationNotFound | ErrorReason::AttemptNotFound | ErrorReason::ProviderNotFound => {
             Code::NotFound
         }
-        ErrorReason::StoreUnavailable | ErrorReason::Draining => {
-            Code::Unavailable
-        }
+        ErrorReason::StoreUnavailable | ErrorReason::Draining => Code::Unavailable,
         ErrorReason::Contention => Code::Aborted,
         ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorReason::Unspecified | ErrorReason::Internal => Code::Internal,

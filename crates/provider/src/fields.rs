@@ -80,8 +80,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A span such as `"10s"`, `"500ms"` or `"2m"`, within bounds.
-    pub fn span(&mut self, key: &'static str, bounds: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
-        let expected = format!("must be a span such as \"10s\" from {:?} to {:?}", bounds.start(), bounds.end());
+    pub fn span(
+        &mut self,
+        key: &'static str,
+        bounds: std::ops::RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let expected =
+            format!("must be a span such as \"10s\" from {:?} to {:?}", bounds.start(), bounds.end());
         match self.value(key)?.as_str().and_then(parse_span).filter(|span| bounds.contains(span)) {
             Some(span) => Some(span),
             None => self.wrong(key, &expected),
@@ -123,7 +128,8 @@ impl<'a> Fields<'a> {
     /// The channels to be used, out of those the vendor has; all of them unless said otherwise.
     pub fn channels(&mut self, offered: &[Channel]) -> Vec<Channel> {
         let Some(words) = self.texts("channels") else { return offered.to_vec() };
-        let known: Vec<_> = words.iter().map(|word| Channel::parse(word).filter(|c| offered.contains(c))).collect();
+        let known: Vec<_> =
+            words.iter().map(|word| Channel::parse(word).filter(|c| offered.contains(c))).collect();
         if known.is_empty() || known.iter().any(Option::is_none) {
             let offered: Vec<_> = offered.iter().map(|channel| channel.as_str()).collect();
             self.problem("channels", &format!("must be a list of at least one of: {}", offered.join(", ")));
@@ -136,7 +142,10 @@ impl<'a> Fields<'a> {
         let words = self.texts("countries")?;
         let countries: Vec<_> = words.iter().filter_map(|word| Country::parse(word).ok()).collect();
         if countries.is_empty() || countries.len() != words.len() {
-            self.problem("countries", "must be a list of at least one two-letter country code such as \"DE\"");
+            self.problem(
+                "countries",
+                "must be a list of at least one two-letter country code such as \"DE\"",
+            );
         }
         Some(countries)
     }

@@ -131,7 +131,8 @@ pub(crate) async fn handsets(mut arrivals: Receiver<Arrival>) {
     loop {
         match arrivals.recv().await {
             Ok(Arrival { number, message }) => {
-                let number = PhoneNumber::parse(number.reveal()).map_or_else(|_| "?".to_owned(), |n| n.masked());
+                let number =
+                    PhoneNumber::parse(number.reveal()).map_or_else(|_| "?".to_owned(), |n| n.masked());
                 let text = Tone::Open.paint(message.text.reveal());
                 stage.tell(format!("{} {number}  {text}", Tone::Faint.paint(message.channel.as_str())));
             }

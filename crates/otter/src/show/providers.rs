@@ -120,10 +120,7 @@ mod tests {
                 state: BreakerState::HalfOpen.into(),
                 ..Breaker::default()
             }],
-            lane: Some(Lane {
-                ready: 3,
-                oldest_age: Some(prost_types::Duration { seconds: 4, nanos: 0 }),
-            }),
+            lane: Some(Lane { ready: 3, oldest_age: Some(prost_types::Duration { seconds: 4, nanos: 0 }) }),
             ..Provider::default()
         };
         let drawn = ListProvidersResponse { providers: vec![paused], ..Default::default() }.text(None);

@@ -37,12 +37,7 @@ pub(crate) fn configure(_: &ProviderName, table: &Table) -> Result<Provider, Vec
     let timeout = fields.span("timeout", Duration::from_millis(100)..=Duration::from_secs(60));
     fields.finish()?;
 
-    let ability = |channel| ChannelAbility {
-        channel,
-        revocable: true,
-        idempotent: true,
-        receipts: true,
-    };
+    let ability = |channel| ChannelAbility { channel, revocable: true, idempotent: true, receipts: true };
     let capabilities = Capabilities {
         channels: channels.into_iter().map(ability).collect(),
         countries,

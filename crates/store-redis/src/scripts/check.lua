@@ -114,21 +114,19 @@ local function finish(record, how, by, elapsed)
 end
 
 -- The terminal write: neither code nor digest survives it, and the number only while it is needed.
-local function erase(id, fields, tidying)
+local function erase(id, tidying)
   local key = prefix .. 'v:' .. id
-  redis.call('HDEL', key, 'c')
-  fields[3] = nil
   if tidying then
+    redis.call('HDEL', key, 'c')
     set_timer(id, now)
   else
-    redis.call('HDEL', key, 'b')
-    fields[2] = nil
+    redis.call('HDEL', key, 'b', 'c')
     redis.call('PEXPIRE', key, argument.keep.ended, 'NX')
     set_timer(id, nil)
   end
 end
 
-local function succeed(item, record, fields, counters, slot, elapsed)
+local function succeed(item, record, counters, slot, elapsed)
   local by = slot.a or (#record.a == 1 and record.a[1].n or nil)
   local credited = by and record.a[by]
   local tidying = finish(record, 'verified', by, elapsed)
@@ -136,8 +134,8 @@ local function succeed(item, record, fields, counters, slot, elapsed)
 
   writing = true
   if item.request_id then redis.call('HSET', prefix .. 'v:' .. item.id, 'w', item.request_id) end
-  write(item.id, record, fields)
-  erase(item.id, fields, tidying)
+  local packed = write(item.id, record)
+  erase(item.id, tidying)
   for _, counter in ipairs(counters) do redis.call('DEL', counter.key) end
   if credited then
     local attempted = credited.l or credited.q
@@ -149,29 +147,29 @@ local function succeed(item, record, fields, counters, slot, elapsed)
     event[#event + 1] = by
   end
   tell(event)
-  return { verified = { by or 0, false } }
+  return { verified = { by or 0, false } }, packed
 end
 
-local function fail(item, record, fields, counters, elapsed)
+local function fail(item, record, counters, elapsed)
   local remaining = math.max(record.l - record.k, 0)
   local tidying = remaining == 0 and finish(record, 'exhausted', nil, elapsed)
 
   writing = true
-  write(item.id, record, fields)
+  local packed = write(item.id, record)
   for _, counter in ipairs(counters) do
     local count = math.min(counter.count + 1, 65535)
     redis.call('SET', counter.key, count .. ' ' .. now .. ' ' .. item.id, 'PX', argument.keep.failed)
   end
   tell({ 'v', item.id, 't', record.t, 'kind', 'check_failed', 'remaining', remaining })
   if remaining == 0 then
-    erase(item.id, fields, tidying)
+    erase(item.id, tidying)
     tell({ 'v', item.id, 't', record.t, 'kind', 'ended', 'how', 'exhausted' })
   end
-  return { wrong = remaining }
+  return { wrong = remaining }, packed
 end
 
 return each(function(item)
-  local record, fields = read(item.id)
+  local record, packed = read(item.id)
   if not record or record.t ~= item.tenant then return { judged = { verdict = 'unknown' } } end
   local elapsed = now - record.c
   local counters = read_counters(record, live_classes(record, elapsed))
@@ -180,10 +178,10 @@ return each(function(item)
     local slot = matching_slot(record, item, elapsed)
     record.k = math.min(record.k + 1, 255)
     if slot then
-      verdict = succeed(item, record, fields, counters, slot, elapsed)
+      verdict, packed = succeed(item, record, counters, slot, elapsed)
     else
-      verdict = fail(item, record, fields, counters, elapsed)
+      verdict, packed = fail(item, record, counters, elapsed)
     end
   end
-  return { judged = { verdict = verdict, record = kept(item.id, { fields[1] }) } }
+  return { judged = { verdict = verdict, record = { id = item.id, r = packed } } }
 end)

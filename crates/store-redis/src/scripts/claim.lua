@@ -14,11 +14,11 @@ local function bury(pointer)
   redis.call('LTRIM', prefix .. 'dead', -100, -1)
 end
 
--- Claims the attempt, or answers nothing when somebody else has it, it is not the current one, or it is too late.
-local function begin(id, record, fields, number)
+-- Claims the attempt, unless somebody else has it, it is not the current one, or it is too late.
+local function begin(id, record, number)
   local attempt, elapsed = record.a[number], now - record.c
   local is_open = not record.e and elapsed < math.min(record.s, record.x)
-  if not is_open or number ~= #record.a or not attempt.f.q then return nil end
+  if not is_open or number ~= #record.a or not attempt.f.q then return false end
   local lease_until = elapsed + argument.lease
   attempt.f = { c = { b = argument.worker, l = lease_until } }
   attempt.l = attempt.l or elapsed
@@ -26,22 +26,20 @@ local function begin(id, record, fields, number)
   record.v = record.v + 1
   writing = true
   set_timer(id, record.c + math.min(lease_until, record.x))
-  return write(id, record, fields)
+  write(id, record)
+  return true
 end
 
 local function take(pointer)
   local id, number, job = pointer:match('^(%S+) (%d+) (%a+) %d+$')
-  local record, fields = read(id)
+  local record = read(id)
   if not record then error('gone') end
   number = tonumber(number)
   local attempt = record.a[number]
   if not attempt or attempt.p ~= argument.lane then return nil end
-  if job == 'send' then
-    fields = begin(id, record, fields, number)
-  elseif attempt.k ~= 'w' then
-    return nil
-  end
-  return fields and { kept(id, fields), number, job }
+  local is_ours = attempt.k == 'w'
+  if job == 'send' then is_ours = begin(id, record, number) end
+  return is_ours and { kept(id), number, job }
 end
 
 local taken, dropped = {}, 0

@@ -43,9 +43,13 @@ local function repeated(request)
   return { repeated = earlier:sub(1, 16) }
 end
 
+-- The moments of the latest sends, oldest first, and until when they matter.
 local function recent_sends(limits)
-  local kept_sends = redis.call('GET', prefix .. 'limit:' .. limits.key)
-  return kept_sends and cmsgpack.unpack(kept_sends) or {}
+  local packed = redis.call('GET', prefix .. 'limit:' .. limits.key)
+  if not packed then return { till = now } end
+  local sends = cmsgpack.unpack(packed)
+  sends.till = table.remove(sends)
+  return sends
 end
 
 -- The rule that makes the caller wait longest, and how long: until the `max`-th latest send has left the window.
@@ -62,28 +66,29 @@ end
 
 -- Another commit may ask by other rules, so neither its sends nor its windows are cut short.
 local function count_send(limits, sends)
-  local key = prefix .. 'limit:' .. limits.key
-  local most, longest = MOST_SENDS, redis.call('PTTL', key)
+  local most, till = MOST_SENDS, sends.till
   for _, rule in ipairs(limits.rules) do
-    most, longest = math.max(most, rule[1]), math.max(longest, rule[2])
+    most, till = math.max(most, rule[1]), math.max(till, now + rule[2])
   end
   local recent = {}
   for place = math.max(1, #sends - most + 2), #sends do
     recent[#recent + 1] = sends[place]
   end
   recent[#recent + 1] = now
-  redis.call('SET', key, cmsgpack.pack(recent), 'PX', longest)
+  recent[#recent + 1] = till
+  redis.call('SET', prefix .. 'limit:' .. limits.key, cmsgpack.pack(recent), 'PXAT', till)
 end
 
 local function keep_record(item)
   local key = prefix .. 'v:' .. item.id
-  redis.call('HSET', key, 'r', item.r)
-  for _, name in ipairs({ 'b', 'c' }) do
-    if item[name] then
-      redis.call('HSET', key, name, item[name])
-    elseif item.version then
-      redis.call('HDEL', key, name)
-    end
+  if item.c then
+    redis.call('HSET', key, 'r', item.r, 'b', item.b, 'c', item.c)
+  elseif item.b then
+    redis.call('HSET', key, 'r', item.r, 'b', item.b)
+    if item.version then redis.call('HDEL', key, 'c') end
+  else
+    redis.call('HSET', key, 'r', item.r)
+    if item.version then redis.call('HDEL', key, 'b', 'c') end
   end
   if item.is_over then redis.call('PEXPIRE', key, argument.keep.ended, 'NX') end
 end

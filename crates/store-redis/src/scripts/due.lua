@@ -6,10 +6,10 @@
 local found = {}
 local ids = redis.call('ZRANGE', prefix .. 'timers', '-inf', now, 'BYSCORE', 'LIMIT', 0, argument.max)
 for _, id in ipairs(ids) do
-  local fields = redis.call('HMGET', prefix .. 'v:' .. id, 'r', 'b', 'c')
-  if fields[1] then
+  local record = kept(id)
+  if record.r then
     set_timer(id, now + argument.hide)
-    found[#found + 1] = kept(id, fields)
+    found[#found + 1] = record
   else
     set_timer(id, nil)
   end

@@ -5,7 +5,6 @@
 
 local found = {}
 for place, id in ipairs(argument.ids) do
-  found[place] = kept(id, redis.call('HMGET', prefix .. 'v:' .. id, 'r', 'b', 'c'))
-  found[place].r = found[place].r or nil
+  found[place] = kept(id)
 end
 return answer(found)

@@ -24,7 +24,7 @@ end
 return each(function(item)
   local id, number = locate(item)
   if not id then return 'unknown' end
-  local record, fields = read(id)
+  local record = read(id)
   local attempt = record and record.a[number]
   if not attempt or not attempt.l or attempt.p ~= item.provider then return 'unknown' end
   local known = attempt.r and attempt.r.r or 0
@@ -35,11 +35,11 @@ return each(function(item)
   attempt.r = { r = item.rank, t = elapsed, b = item.because }
 
   writing = true
-  write(id, record, fields)
+  write(id, record)
   if measure then observe(segment, measure, record.c + attempt.l) end
   tell({
     'v', id, 't', record.t, 'kind', 'receipt_merged', 'attempt', number, 'provider', attempt.p,
     'channel', CHANNELS[attempt.c], 'status', item.status,
   })
-  return { advanced = { kept(id, fields), number } }
+  return { advanced = { kept(id), number } }
 end)

@@ -48,26 +48,27 @@ local function each(judge)
   return answer(verdicts)
 end
 
--- The record of a verification: what of it scripts may read, then its fields as they are kept. Moments inside it are
--- milliseconds since `record.c`, its creation; the letters are those of layout.rs.
+-- The readable part of a verification's record, and the same as it is kept. Moments inside it are milliseconds since
+-- `record.c`, its creation; the letters are those of layout.rs.
 local function read(id)
-  local fields = redis.call('HMGET', prefix .. 'v:' .. id, 'r', 'b', 'c')
-  if not fields[1] then return nil end
-  local record = cmsgpack.unpack(fields[1])
+  local packed = redis.call('HGET', prefix .. 'v:' .. id, 'r')
+  if not packed then return nil end
+  local record = cmsgpack.unpack(packed)
   if record.f ~= FORMAT then error('format') end
-  return record, fields
+  return record, packed
 end
 
--- Writes the readable part back and answers with the fields as they are kept now.
-local function write(id, record, fields)
-  fields[1] = cmsgpack.pack(record)
-  redis.call('HSET', prefix .. 'v:' .. id, 'r', fields[1])
-  return fields
+-- Writes the readable part back and answers with it as it is kept now.
+local function write(id, record)
+  local packed = cmsgpack.pack(record)
+  redis.call('HSET', prefix .. 'v:' .. id, 'r', packed)
+  return packed
 end
 
--- A record as it is answered.
-local function kept(id, fields)
-  return { id = id, r = fields[1], b = fields[2] or nil, c = fields[3] or nil }
+-- A record as it is answered, with what is sealed in it.
+local function kept(id)
+  local fields = redis.call('HMGET', prefix .. 'v:' .. id, 'r', 'b', 'c')
+  return { id = id, r = fields[1] or nil, b = fields[2] or nil, c = fields[3] or nil }
 end
 
 local function set_timer(id, moment)

@@ -12,7 +12,7 @@ local function lease_timer(record, claim)
 end
 
 return each(function(item)
-  local record, fields = read(item.id)
+  local record = read(item.id)
   local attempt = record and record.a[item.attempt]
   local claim = attempt and attempt.f.c
   local elapsed = record and now - record.c
@@ -21,7 +21,7 @@ return each(function(item)
   local is_timer = timer == lease_timer(record, claim)
   claim.l = elapsed + argument.lease
   writing = true
-  write(item.id, record, fields)
+  write(item.id, record)
   if is_timer then set_timer(item.id, lease_timer(record, claim)) end
   return 'held'
 end)
