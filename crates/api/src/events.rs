@@ -19,8 +19,8 @@ use crate::error::{self, Problem};
 /// How long nothing may come before a sign of life does.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// The longest token that is read, in characters.
-const LONGEST_TOKEN: usize = 4096;
+/// The longest token that is read, in characters: a position of at most 32 bytes for each of 1024 partitions.
+const LONGEST_TOKEN: usize = 48 * 1024;
 
 /// When a reader that fell behind may come back.
 const COME_BACK: Duration = Duration::from_secs(1);

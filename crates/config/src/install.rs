@@ -103,7 +103,8 @@ pub(crate) fn store(section: Section<'_>, sources: &Sources<'_>) -> Option<Store
     let kept = section.section("retention");
     let hours = |count: u64| Duration::from_secs(count * 3600);
     let retention = Retention {
-        ended: kept.span("ended", hours(1)..=hours(30 * 24), None),
+        // Not shorter than request ids are kept: a repeat is answered by what it repeats.
+        ended: kept.span("ended", hours(24)..=hours(30 * 24), None),
         events: kept.span("events", hours(1)..=hours(24), None),
     };
     kept.done();

@@ -132,6 +132,14 @@ impl Breaker {
         }
     }
 
+    /// Learns that another process opened its breaker until then: a closed one opens too, so that afterwards one probe
+    /// goes instead of everything.
+    pub fn adopt(&mut self, until: Moment) {
+        if let Phase::Closed { .. } = self.phase {
+            self.phase = Phase::Open { until, rest: FIRST_REST, probe_lost_at: None };
+        }
+    }
+
     /// Asks for a send to be let through. Whoever gets [`Permit::Probe`] records its outcome.
     pub fn permits(&mut self, now: Moment) -> Permit {
         let Phase::Open { until, probe_lost_at, .. } = &mut self.phase else { return Permit::Granted };

@@ -46,13 +46,10 @@ impl Breakers {
     /// Asks for a send to be let through.
     pub fn permits(&self, segment: &Segment, now: Moment) -> Permit {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        match own.get_mut(segment) {
-            Some(breaker) if breaker.state(now) != State::Closed => breaker.permits(now),
-            Some(_) | None => match self.opened_elsewhere(segment, now) {
-                Some(until) => Permit::Refused { until },
-                None => Permit::Granted,
-            },
+        if let Some(until) = self.opened_elsewhere(segment, now) {
+            own.entry(segment.clone()).or_default().adopt(until);
         }
+        own.get_mut(segment).map_or(Permit::Granted, |breaker| breaker.permits(now))
     }
 
     /// Learns how a send went; an opened or closed breaker is to be posted.
@@ -152,8 +149,20 @@ mod tests {
         other.learn(&[BoardEntry { key: change.key(), value: change.value() }]);
         assert!(other.is_open(&segment(), NOW));
         assert!(matches!(other.permits(&segment(), NOW), Permit::Refused { .. }));
-        assert!(!other.is_open(&segment(), NOW + Duration::from_secs(11)));
         assert_eq!(other.not_closed(NOW).len(), 1);
+    }
+
+    #[test]
+    fn rte_20_after_a_rest_that_another_process_began_one_probe_goes_and_not_everything() {
+        let (one, other) = (Breakers::default(), Breakers::default());
+        let fatal = Outcome::Failed(FailureClass::Misconfigured, ErrorClass::Auth);
+        let change = one.record(&segment(), fatal, NOW).unwrap();
+        other.learn(&[BoardEntry { key: change.key(), value: change.value() }]);
+        assert!(matches!(other.permits(&segment(), NOW), Permit::Refused { .. }));
+        let rested = NOW + Duration::from_secs(11);
+        assert!(!other.is_open(&segment(), rested));
+        assert_eq!(other.permits(&segment(), rested), Permit::Probe);
+        assert!(matches!(other.permits(&segment(), rested), Permit::Refused { .. }));
     }
 
     #[test]

@@ -23,6 +23,10 @@ const MOST_CELLS: usize = 400_000;
 /// How far back before the last reading is read again: the clocks of a store's nodes agree within 1 s.
 const OVERLAP: Duration = Duration::from_secs(5);
 
+/// How far back the first reading goes: as far as the longest window looks. More would be one long step of the store in
+/// each partition, while everybody else waits.
+const FIRST_READING: Duration = Duration::from_secs(3600);
+
 /// How old the curves may be. They change slowly, and learning looks at every cell.
 const RELEARN: Duration = Duration::from_secs(60);
 
@@ -92,8 +96,9 @@ impl Rates {
     /// returned, and what it missed is read the next time.
     pub async fn refresh(&self, store: &dyn Store) -> Result<(), Error> {
         let mut outcome = Ok(());
+        let first = store.now().await? - FIRST_READING;
         for home in store.partitions().all() {
-            let since = self.known().read_at.get(&home).map_or(Moment::EPOCH, |at| *at - OVERLAP);
+            let since = self.known().read_at.get(&home).map_or(first, |at| *at - OVERLAP);
             match store.evidence(home, since).await {
                 Ok(answer) => self.learn(home, answer.value, answer.now),
                 Err(error) => outcome = outcome.and(Err(error)),

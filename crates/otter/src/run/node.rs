@@ -114,7 +114,9 @@ impl Node {
         let books = Books::open(store, Arc::clone(&dice), Arc::clone(&keys), Arc::clone(&metrics)).await?;
         metrics.config_reloaded(true, books.now());
         let view = Arc::new(View::default());
-        view.refresh(&books).await?;
+        if let Err(problem) = view.refresh(&books).await {
+            warn!(error = %problem, "starting without a view of providers");
+        }
         let local_receipts =
             addresses.receipts.filter(|at| at.ip().is_loopback()).map(|at| format!("http://{at}"));
         let setup = assemble::setup(settings, local_receipts.as_deref());

@@ -55,7 +55,7 @@ impl PartitionState {
                 attempt.tries = attempt.tries.saturating_add(1);
                 verification.version = verification.version.next();
                 let verification = verification.clone();
-                self.set_due(id, Some(lease_until));
+                self.set_due(id, Some(lease_until.min(verification.expires_at)));
                 changes.touch(Key::Verification(id));
                 Some(Claimed { verification, attempt: number, job })
             }
@@ -71,6 +71,11 @@ impl PartitionState {
     pub fn renew(&mut self, held_lease: &Lease, lease: Duration, now: Moment, changes: &mut Changes) -> bool {
         let Some(held) = self.held_mut(held_lease.id, now) else { return false };
         let due = held.due;
+        // The end of a pending verification is written down in time, whatever is under way (DESIGN, promise 2).
+        let last = match held.verification.state {
+            State::Pending => held.verification.expires_at,
+            State::Ended { .. } => Moment::from_millis(u64::MAX),
+        };
         let Some(attempt) = held.verification.attempts.get_mut(held_lease.attempt.index()) else {
             return false;
         };
@@ -78,10 +83,10 @@ impl PartitionState {
         if *by != held_lease.worker || now >= *lease_until {
             return false;
         }
-        let is_timer = due == Some(*lease_until);
+        let is_timer = due == Some((*lease_until).min(last));
         *lease_until = now + lease;
         if is_timer {
-            self.set_due(held_lease.id, Some(now + lease));
+            self.set_due(held_lease.id, Some((now + lease).min(last)));
         }
         changes.touch(Key::Verification(held_lease.id));
         true
