@@ -124,6 +124,8 @@ impl Turn<'_> {
     /// The worker is gone, and nobody knows what it had done.
     fn lose_lease(&mut self, attempt: &Attempt) {
         self.make_ambiguous(attempt, ErrorClass::Unknown);
+        // A receipt may have come while it was claimed.
+        self.receipt_merged(attempt.number);
         self.due();
     }
 

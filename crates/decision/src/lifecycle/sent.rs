@@ -56,7 +56,8 @@ impl Turn<'_> {
         let Some(attempt) = self.next.attempt(number).cloned() else { return };
         let Phase::Claimed { .. } = attempt.phase else { return };
         let (class, error) = (FailureClass::Unavailable, ErrorClass::Unknown);
-        self.end_attempt(&attempt, AttemptEnd::Failed { class, error, vendor_code: None });
+        // Nothing was submitted, so it is no evidence: an open breaker must not lower the rates of whom it protects.
+        self.close_attempt(&attempt, AttemptEnd::Failed { class, error, vendor_code: None });
         if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
     }
 
@@ -78,6 +79,13 @@ impl Turn<'_> {
 
     /// Ends an attempt that led to no message; its code leaves its slot at once.
     pub(super) fn end_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
+        if let AttemptEnd::Failed { class, .. } = how {
+            self.observe(attempt, Measure::Failed(class));
+        }
+        self.close_attempt(attempt, how);
+    }
+
+    fn close_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
         let number = attempt.number;
         let at = self.now;
         if let Some(attempt) = self.attempt_mut(number) {
@@ -86,9 +94,6 @@ impl Turn<'_> {
         // A code that earlier attempts carry too has no attempt in its slot and stays.
         self.next.slots.retain(|slot| slot.attempt != Some(number));
         self.forget_code();
-        if let AttemptEnd::Failed { class, .. } = how {
-            self.observe(attempt, Measure::Failed(class));
-        }
         let (provider, channel) = (attempt.provider.clone(), attempt.channel);
         self.publish(HappeningKind::AttemptEnded { attempt: number, provider, channel, how });
     }

@@ -41,6 +41,26 @@ fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_left()
 }
 
 #[test]
+fn what_was_not_tried_is_no_evidence() {
+    let mut history = History::login();
+    assert!(history.claim());
+    let effects = history.on(Event::Skipped { attempt: AttemptNumber::FIRST });
+    assert_eq!(history.current_provider(), "beta");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Observe(_))), "{effects:?}");
+}
+
+#[test]
+fn a_receipt_that_came_while_a_worker_was_lost_lets_the_next_candidate_go_when_that_is_known() {
+    let mut history = History::login();
+    assert!(history.claim());
+    history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered);
+    assert_eq!(history.verification.attempts.len(), 1);
+    history.wait();
+    assert!(matches!(history.verification.attempts[0].phase, Phase::Ambiguous { .. }));
+    assert_eq!(history.current_provider(), "gamma", "unroutable: another channel");
+}
+
+#[test]
 fn an_ambiguous_send_waits_and_then_leaves_the_provider() {
     let mut history = History::open(
         vec![
