@@ -3,8 +3,10 @@
 //! There is no timer: a batch is what has gathered while the one before it was under way, so at low load a batch is one
 //! item and waits for nothing.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use otter_domain::Partition;
 use otter_store::{Error, Stamped};
@@ -17,8 +19,8 @@ const BATCH: usize = 64;
 const WAITING: usize = 1024;
 
 pub(crate) type Answer<O> = Result<Stamped<O>, Arc<Error>>;
-type Call<I, O> =
-    Arc<dyn Fn(Partition, Vec<I>) -> BoxFuture<'static, Result<Stamped<Vec<O>>, Error>> + Send + Sync>;
+type Answers<O> = Result<Stamped<Vec<O>>, Error>;
+type Call<I, O> = Arc<dyn Fn(Partition, Vec<I>) -> BoxFuture<'static, Answers<O>> + Send + Sync>;
 type Item<I, O> = (I, oneshot::Sender<Answer<O>>);
 
 /// Gathers items for one partition.
@@ -35,7 +37,8 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         Self { queue }
     }
 
-    /// Sends an item along and returns its answer.
+    /// Sends an item along and returns its answer. An item that was let in is carried out whether or not anybody still
+    /// waits for the answer.
     pub(crate) async fn ask(&self, item: I) -> Answer<O> {
         let (answer, answered) = oneshot::channel();
         if self.queue.send((item, answer)).await.is_err() {
@@ -50,17 +53,22 @@ async fn gather<I: Send, O: Send>(home: Partition, call: Call<I, O>, mut queue: 
     while queue.recv_many(&mut waiting, BATCH).await > 0 {
         let (items, answers): (Vec<I>, Vec<_>) = waiting.drain(..).unzip();
         let expected = items.len();
-        match call(home, items).await {
-            Ok(Stamped { now, value }) if value.len() == expected => {
+        // A call that panics must not leave the partition without anybody who gathers.
+        match AssertUnwindSafe(async { call(home, items).await }).catch_unwind().await {
+            Ok(Ok(Stamped { now, value })) if value.len() == expected => {
                 for (answer, value) in answers.into_iter().zip(value) {
                     // A caller that has gone needs no answer.
                     let _ = answer.send(Ok(Stamped { now, value }));
                 }
             }
-            Ok(_) => {
-                refuse(answers, Error::Unreadable { why: "an answer for each item was expected".to_owned() })
+            Ok(Ok(_)) => {
+                let why = "an answer for each item was expected".to_owned();
+                refuse(answers, Error::Unreadable { why });
             }
-            Err(error) => refuse(answers, error),
+            Ok(Err(error)) => refuse(answers, error),
+            Err(_) => {
+                refuse(answers, Error::Unavailable { doing: "asking a store that panicked", source: None });
+            }
         }
     }
 }

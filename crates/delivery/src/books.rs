@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use otter_decision::challenge;
 use otter_decision::lifecycle::{Step, next_due};
 use otter_domain::{
-    CheckSubmission, Clock, Effect, JobKind, LifecyclePolicy, LimitRule, MessageId, Moment, Partition,
-    Verification, VerificationId, Version,
+    AttemptNumber, CheckSubmission, Clock, Effect, JobKind, LifecyclePolicy, LimitRule, MessageId, Moment,
+    Partition, Verification, VerificationId, Version,
 };
 use otter_runtime::{Dice, StoreClock};
 use otter_store::{
@@ -17,7 +20,7 @@ use thiserror::Error as ThisError;
 use otter_telemetry::Metrics;
 
 use crate::batch::Batcher;
-use crate::tally;
+use crate::{Keys, tally};
 
 /// How often a decision is made again because somebody else committed first.
 const ROUNDS: usize = 16;
@@ -29,8 +32,8 @@ const REPEATS: usize = 2;
 #[derive(Debug, Clone, ThisError)]
 pub enum BooksError {
     /// The store does not answer, or cannot read what it holds.
-    #[error("the store did not answer")]
-    Store(#[source] Arc<Error>),
+    #[error(transparent)]
+    Store(Arc<Error>),
     /// Others kept changing the same verification.
     #[error("verification {id} was changed by others {ROUNDS} times in a row")]
     Contended {
@@ -58,16 +61,12 @@ pub(crate) struct Along {
     pub(crate) limits: Vec<LimitRule>,
 }
 
-/// Names a message for the vendors that take its id from us.
-pub(crate) type Naming =
-    Arc<dyn Fn(VerificationId, otter_domain::AttemptNumber) -> Option<MessageId> + Send + Sync>;
-
 /// The store, with a batcher per partition and this process's idea of its clock.
 pub struct Books {
     store: Arc<dyn Store>,
     clock: Arc<StoreClock>,
     dice: Arc<dyn Dice>,
-    naming: Naming,
+    keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     commits: Vec<Batcher<Commit, CommitVerdict>>,
     checks: Vec<Batcher<CheckSubmission, CheckAnswer>>,
@@ -85,50 +84,17 @@ impl Books {
     pub async fn open(
         store: Arc<dyn Store>,
         dice: Arc<dyn Dice>,
-        keys: Arc<crate::Keys>,
+        keys: Arc<Keys>,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, BooksError> {
         let clock = Arc::new(StoreClock::starting_at(store.now().await?));
-        let homes: Vec<_> = store.partitions().all().collect();
-        let count = store.partitions();
-        let naming: Naming = Arc::new(move |id, attempt| {
-            let home = id.partition(count)?;
-            Some(otter_decision::challenge::message_id(&keys.install, id, attempt, home))
-        });
-        let commits = homes.iter().map(|home| {
-            let store = Arc::clone(&store);
-            Batcher::start(
-                *home,
-                Arc::new(move |home, items| {
-                    let store = Arc::clone(&store);
-                    Box::pin(async move { store.commit(home, items).await })
-                }),
-            )
-        });
-        let commits = commits.collect();
-        let checks = homes.iter().map(|home| {
-            let store = Arc::clone(&store);
-            Batcher::start(
-                *home,
-                Arc::new(move |home, items| {
-                    let store = Arc::clone(&store);
-                    Box::pin(async move { store.check(home, items).await })
-                }),
-            )
-        });
-        let checks = checks.collect();
-        let merges = homes.iter().map(|home| {
-            let store = Arc::clone(&store);
-            Batcher::start(
-                *home,
-                Arc::new(move |home, items| {
-                    let store = Arc::clone(&store);
-                    Box::pin(async move { store.merge(home, items).await })
-                }),
-            )
-        });
-        let merges = merges.collect();
-        Ok(Arc::new(Self { store, clock, dice, naming, metrics, commits, checks, merges }))
+        let commits =
+            batchers(&store, |store, home, items| async move { store.commit(home, items).await }.boxed());
+        let checks =
+            batchers(&store, |store, home, items| async move { store.check(home, items).await }.boxed());
+        let merges =
+            batchers(&store, |store, home, items| async move { store.merge(home, items).await }.boxed());
+        Ok(Arc::new(Self { store, clock, dice, keys, metrics, commits, checks, merges }))
     }
 
     /// The store itself, for what is not done item by item.
@@ -152,6 +118,12 @@ impl Books {
 
     pub(crate) fn dice(&self) -> &dyn Dice {
         &*self.dice
+    }
+
+    /// The id that vendors are given for an attempt's message; `None` for a verification of another installation.
+    pub(crate) fn message_id(&self, id: VerificationId, attempt: AttemptNumber) -> Option<MessageId> {
+        let home = id.partition(self.store.partitions())?;
+        Some(challenge::message_id(&self.keys.install, id, attempt, home))
     }
 
     /// Takes the clock off an answer.
@@ -241,7 +213,7 @@ impl Books {
         let due = next_due(&next, policy, self.now());
         let message_ids = effects.iter().filter_map(|effect| match effect {
             Effect::Dispatch { provider, attempt, job: JobKind::Send } => {
-                Some((provider.clone(), (self.naming)(next.id, *attempt)?, *attempt))
+                Some((provider.clone(), self.message_id(next.id, *attempt)?, *attempt))
             }
             Effect::Dispatch { job: JobKind::Revoke, .. } | Effect::Observe(_) | Effect::Publish(_) => None,
         });
@@ -284,4 +256,35 @@ impl Books {
         }
         Err(BooksError::Contended { id })
     }
+
+    /// Decides as [`Self::decide`] does and commits at least once even if nothing changed, unless somebody else does in
+    /// between: every commit sets the next instant, and makes whoever decided on the version before decide again.
+    pub(crate) async fn decide_and_touch(
+        &self,
+        id: VerificationId,
+        held: Option<Verification>,
+        policy: &LifecyclePolicy,
+        mut decide: impl FnMut(&Verification, Moment) -> Step,
+    ) -> Result<Option<Verification>, BooksError> {
+        let mut is_first = true;
+        let touching = |before: &Verification, now: Moment| {
+            let mut step = decide(before, now);
+            step.changed |= std::mem::take(&mut is_first);
+            step
+        };
+        self.decide(id, held, policy, touching).await
+    }
+}
+
+type Ask<I, O> = fn(Arc<dyn Store>, Partition, Vec<I>) -> BoxFuture<'static, Result<Stamped<Vec<O>>, Error>>;
+
+fn batchers<I: Send + 'static, O: Send + 'static>(
+    store: &Arc<dyn Store>,
+    ask: Ask<I, O>,
+) -> Vec<Batcher<I, O>> {
+    let batcher = |home| {
+        let store = Arc::clone(store);
+        Batcher::start(home, Arc::new(move |home, items| ask(Arc::clone(&store), home, items)))
+    };
+    store.partitions().all().map(batcher).collect()
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use otter_decision::{lifecycle, token};
-use otter_domain::{Event, Moment, Partition, ProviderName, Verification};
+use otter_domain::{Event, Moment, Partition, Phase, ProviderName, Verification, VerificationId};
 use otter_provider::{Locator, Report};
 use otter_store::{MergeVerdict, ReceiptMerge, ReceiptTarget};
-use tracing::info;
+use tracing::{Instrument, info};
 
 use crate::scheduler::policy_of;
 use crate::{Books, BooksError, Keys, Setup, drawing};
@@ -42,40 +42,75 @@ impl Desk {
         Self { books, setup, keys }
     }
 
-    /// Books one report of a provider's. A repeat is stale.
+    /// Books one report of a provider's. A repeat is stale. It is finished even if the caller goes away, as vendors do
+    /// that wait for nothing: what follows from a merged receipt is lost otherwise.
     pub async fn book(&self, provider: &ProviderName, report: &Report) -> Result<Reported, BooksError> {
+        let (desk, provider, report) = (self.clone(), provider.clone(), report.clone());
+        let booking = async move { desk.merge(&provider, &report).await };
+        match tokio::spawn(booking.in_current_span()).await {
+            Ok(reported) => reported,
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(payload) => std::panic::resume_unwind(payload),
+                // The runtime is going down, and the caller with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    async fn merge(&self, provider: &ProviderName, report: &Report) -> Result<Reported, BooksError> {
         let Some((home, target)) = self.locate(provider, &report.locator) else {
             return Ok(Reported::Unknown);
         };
         let (status, because) = (report.status, report.because);
-        let merge = ReceiptMerge { target, provider: provider.clone(), status, because };
+        let merge = ReceiptMerge { target: target.clone(), provider: provider.clone(), status, because };
         match self.books.merge(home, merge).await? {
             MergeVerdict::Unknown => Ok(Reported::Unknown),
-            MergeVerdict::Stale => Ok(Reported::Stale),
+            MergeVerdict::Stale => {
+                // The one that was merged may have been left at that when its process or the store went away.
+                if let (true, ReceiptTarget::Attempt(id, attempt)) = (status.is_negative(), target) {
+                    self.follow(id, None, Event::ReceiptMerged { attempt }).await?;
+                }
+                Ok(Reported::Stale)
+            }
             MergeVerdict::Advanced { verification, attempt } => {
-                let merged =
-                    verification.attempt(attempt).map(|attempt| (attempt.claimed_at, attempt.channel));
+                let Some(merged) = verification.attempt(attempt) else { return Ok(Reported::Unknown) };
+                let reported = Reported::Booked { attempted_at: merged.claimed_at, channel: merged.channel };
                 let id = verification.id;
                 info!(verification_id = %id, %provider, status = %status, "receipt booked");
-                if verification.is_pending() {
-                    self.follow(*verification, Event::ReceiptMerged { attempt }).await?;
+                if status.is_negative() {
+                    self.follow(id, Some(*verification), Event::ReceiptMerged { attempt }).await?;
                 }
-                let (attempted_at, channel) = merged.expect("the store names an attempt that exists");
-                Ok(Reported::Booked { attempted_at, channel })
+                Ok(reported)
             }
         }
     }
 
-    async fn follow(&self, verification: Verification, event: Event) -> Result<(), BooksError> {
+    /// Lets `decision` look at a receipt that may let the next candidate go. One that comes while its attempt is still
+    /// claimed is touched, so that the worker, which began before the receipt came, decides again with it.
+    async fn follow(
+        &self,
+        id: VerificationId,
+        held: Option<Verification>,
+        event: Event,
+    ) -> Result<(), BooksError> {
+        let held = match held {
+            Some(verification) => Some(verification),
+            None => self.books.load(id).await?,
+        };
+        let Some(verification) = held.filter(Verification::is_pending) else { return Ok(()) };
         let setup = self.setup.load_full();
         let (policy, digits) = policy_of(&setup, &verification);
-        let id = verification.id;
-        self.books
-            .decide(id, Some(verification), &policy, |before, now| {
-                let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
-                lifecycle::step(before, &event, &fresh, &policy, now)
-            })
-            .await?;
+        let is_claimed =
+            verification.current().is_some_and(|attempt| matches!(attempt.phase, Phase::Claimed { .. }));
+        let decide = |before: &Verification, now: Moment| {
+            let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
+            lifecycle::step(before, &event, &fresh, &policy, now)
+        };
+        if is_claimed {
+            self.books.decide_and_touch(id, Some(verification), &policy, decide).await?;
+        } else {
+            self.books.decide(id, Some(verification), &policy, decide).await?;
+        }
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod planning;
 mod scheduler;
 mod setup;
 mod slices;
+mod standing;
 mod tally;
 mod view;
 mod worker;

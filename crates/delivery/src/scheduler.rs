@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use otter_decision::lifecycle;
-use otter_domain::{Event, LifecyclePolicy, Partition, Verification};
+use otter_domain::{Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification};
 use otter_runtime::{Phase, Phases};
+use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::{Books, Keys, Setup, drawing};
+use crate::standing::{Trouble, standing};
+use crate::{Books, BooksError, Keys, Setup, drawing};
 
 /// The most verifications that are looked at in one round of a partition.
 const ROUND: usize = 64;
@@ -34,34 +36,43 @@ impl Scheduler {
         Self { books, setup, keys }
     }
 
-    /// Works on all partitions until the process drains.
+    /// Works on all partitions until the process drains. Dropping it stops it at once; what it had begun is due again
+    /// for another.
     pub async fn run(self, phases: Phases) {
-        let homes = self.books.store().partitions().all();
-        let loops = homes.map(|home| tokio::spawn(self.clone().watch(home, phases.clone())));
-        futures::future::join_all(loops.collect::<Vec<_>>()).await;
+        let mut loops = JoinSet::new();
+        for home in self.books.store().partitions().all() {
+            let (scheduler, phases) = (self.clone(), phases.clone());
+            loops.spawn(async move { standing("timers", || scheduler.watch(home, &phases)).await });
+        }
+        loops.join_all().await;
     }
 
-    async fn watch(self, home: Partition, phases: Phases) {
+    async fn watch(&self, home: Partition, phases: &Phases) {
+        let mut trouble = Trouble::default();
         while phases.now() < Phase::Draining {
-            let pause = match self.round(home, &phases).await {
+            let round = self.round(home, phases).await;
+            let is_news = trouble.is_news(&round);
+            let pause = match round {
                 Ok(ROUND..) => continue,
                 Ok(_) => TICK,
                 Err(error) => {
-                    warn!(error = %error, "could not look at what is due");
+                    if is_news {
+                        warn!(error = %error, %home, "could not look at what is due");
+                    }
                     PAUSE
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = phases.reached(Phase::Draining) => {}
+                () = phases.reached(Phase::Draining) => return,
             }
         }
     }
 
     /// Looks at what is due in a partition now, and says how much that was.
-    async fn round(&self, home: Partition, phases: &Phases) -> Result<usize, crate::BooksError> {
+    async fn round(&self, home: Partition, phases: &Phases) -> Result<usize, BooksError> {
+        let _held = phases.hold("timers");
         let due = self.books.stamped(self.books.store().due(home, ROUND).await?);
-        let _held = (!due.is_empty()).then(|| phases.hold("timers"));
         let count = due.len();
         let looks = due.into_iter().map(|verification| self.look(verification));
         for result in futures::future::join_all(looks).await {
@@ -73,22 +84,32 @@ impl Scheduler {
         Ok(count)
     }
 
-    async fn look(&self, verification: Verification) -> Result<(), crate::BooksError> {
+    /// The store hides what it handed out, so something is committed whether or not anything changes: that sets the next
+    /// instant again.
+    async fn look(&self, verification: Verification) -> Result<(), BooksError> {
         let setup = self.setup.load_full();
         let (policy, digits) = policy_of(&setup, &verification);
         let id = verification.id;
-        let mut first = true;
-        self.books
-            .decide(id, Some(verification), &policy, |before, now| {
-                let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
-                let mut step = lifecycle::step(before, &Event::Due, &fresh, &policy, now);
-                // The store hides what it handed out: commit once, so that the next instant is set again.
-                step.changed |= std::mem::take(&mut first);
-                step
-            })
-            .await?;
+        let mut lost = None;
+        let decided = self.books.decide_and_touch(id, Some(verification), &policy, |before, now| {
+            let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
+            let step = lifecycle::step(before, &Event::Due, &fresh, &policy, now);
+            lost = lost_by(before, &step.next);
+            step
+        });
+        decided.await?;
+        if let Some(provider) = lost {
+            self.books.metrics().reclaimed(&provider);
+        }
         Ok(())
     }
+}
+
+/// Whose lane an attempt was on whose worker is found to be gone.
+fn lost_by(before: &Verification, next: &Verification) -> Option<ProviderName> {
+    let claimed = before.current().filter(|attempt| matches!(attempt.phase, Stand::Claimed { .. }))?;
+    let after = next.attempt(claimed.number)?;
+    matches!(after.phase, Stand::Ambiguous { .. }).then(|| claimed.provider.clone())
 }
 
 /// The policy of a verification; one whose purpose was removed from the configuration lives on under the defaults.

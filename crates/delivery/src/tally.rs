@@ -34,10 +34,7 @@ fn published(metrics: &Metrics, next: &Verification, kind: &HappeningKind, now: 
                 metrics.time_to_dispatch(*channel, now.since(next.created_at));
             }
         }
-        HappeningKind::AttemptAmbiguous { provider, error: otter_domain::ErrorClass::Unknown, .. } => {
-            metrics.reclaimed(provider);
-        }
-        HappeningKind::Ended { how } => ended(metrics, next, *how),
+        HappeningKind::Ended { how } => ended(metrics, next, *how, now),
         HappeningKind::Opened
         | HappeningKind::AttemptQueued { origin: Origin::First | Origin::Resend, .. }
         | HappeningKind::AttemptRetrying { .. }
@@ -60,13 +57,10 @@ pub(crate) fn checked(
     metrics.check(channel, country, CheckOutcome::of(verdict));
     match (verdict, verification) {
         (CheckVerdict::Verified { by, repeated: false }, Some(verification)) => {
-            ended(metrics, verification, Ending::Verified { by: *by });
-            if let Some(channel) = channel {
-                metrics.time_to_verify(channel, now.since(verification.created_at));
-            }
+            ended(metrics, verification, Ending::Verified { by: *by }, now);
         }
         (CheckVerdict::Wrong { remaining: 0 }, Some(verification)) => {
-            ended(metrics, verification, Ending::Exhausted);
+            ended(metrics, verification, Ending::Exhausted, now);
         }
         (
             CheckVerdict::Verified { .. }
@@ -79,11 +73,17 @@ pub(crate) fn checked(
     }
 }
 
-fn ended(metrics: &Metrics, verification: &Verification, how: Ending) {
-    let credited = match how {
-        Ending::Verified { by } => by,
-        Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => None,
+fn ended(metrics: &Metrics, verification: &Verification, how: Ending, now: Moment) {
+    let (is_verified, credited) = match how {
+        Ending::Verified { by } => (true, by),
+        Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => (false, None),
     };
+    let channel_of = |attempt: Option<&Attempt>| attempt.map(|attempt| attempt.channel);
+    let channel = channel_of(credited.and_then(|number| verification.attempt(number)));
+    let channel = channel.or_else(|| channel_of(verification.current()));
+    if let Some(channel) = channel.filter(|_| is_verified) {
+        metrics.time_to_verify(channel, now.since(verification.created_at));
+    }
     let outcomes = verification.attempts.iter().map(|attempt| {
         let verified = credited == Some(attempt.number);
         let outcome = if verified { DeliveryOutcome::Delivered } else { outcome(attempt) };
@@ -95,8 +95,7 @@ fn ended(metrics: &Metrics, verification: &Verification, how: Ending) {
         .into_iter()
         .find(|outcome| outcomes.contains(outcome))
         .unwrap_or(DeliveryOutcome::Expired);
-    let whole = if matches!(how, Ending::Verified { .. }) { DeliveryOutcome::Delivered } else { best };
-    let channel = verification.current().map(|attempt| attempt.channel);
+    let whole = if is_verified { DeliveryOutcome::Delivered } else { best };
     metrics.delivery(channel, verification.country, whole);
 }
 

@@ -46,7 +46,7 @@ impl View {
             }
             tokio::select! {
                 () = tokio::time::sleep(REFRESH) => {}
-                () = phases.reached(Phase::Closing) => {}
+                () = phases.reached(Phase::Closing) => return,
             }
         }
     }
