@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use otter_domain::{Happening, Partition, TenantId};
-use otter_runtime::{Phase, Phases};
+use otter_runtime::{Delays, Phase, Phases, Reconnect};
 use otter_store::{Events, Position, Wake, WakeReason};
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
 use tracing::warn;
 
+use crate::standing::{Trouble, standing};
 use crate::{Books, BooksError};
 
 /// How many events of a partition are kept for listeners that are a little behind.
@@ -74,9 +76,12 @@ impl Feed {
 
     /// Reads all partitions until the process closes.
     pub async fn run(self: Arc<Self>, phases: Phases) {
-        let homes = self.books.store().partitions().all();
-        let loops = homes.map(|home| tokio::spawn(Arc::clone(&self).follow(home, phases.clone())));
-        futures::future::join_all(loops.collect::<Vec<_>>()).await;
+        let mut loops = JoinSet::new();
+        for home in self.books.store().partitions().all() {
+            let (feed, phases) = (Arc::clone(&self), phases.clone());
+            loops.spawn(async move { standing("events", || feed.follow(home, &phases)).await });
+        }
+        loops.join_all().await;
     }
 
     /// Listens to a tenant's events after these positions, one per partition in order; from now on for `None`.
@@ -93,7 +98,8 @@ impl Feed {
                 futures::future::try_join_all(homes.map(|home| self.latest(home))).await?
             }
         };
-        Ok(Subscription { feed: Arc::clone(self), tenant, positions, news: self.news.subscribe() })
+        let news = self.news.subscribe();
+        Ok(Subscription { feed: Arc::clone(self), tenant, positions, turn: 0, news })
     }
 
     async fn latest(&self, home: Partition) -> Result<Position, FeedError> {
@@ -104,19 +110,31 @@ impl Feed {
         }
     }
 
-    async fn follow(self: Arc<Self>, home: Partition, phases: Phases) {
+    async fn follow(&self, home: Partition, phases: &Phases) {
         let mut wakes = self.books.store().wakes();
         let mut after = None;
+        let mut trouble = Trouble::default();
+        let mut delays = Reconnect::new(Delays::default());
         while phases.now() < Phase::Closing {
-            match self.read(home, &mut after).await {
+            let read = self.read(home, &mut after).await;
+            let is_news = trouble.is_news(&read);
+            let pause = match read {
                 Ok(PAGE..) => continue,
-                Ok(_) => {}
-                Err(error) => warn!(error = %error, "could not read events"),
-            }
+                Ok(_) => {
+                    delays.reset();
+                    TICK
+                }
+                Err(error) => {
+                    if is_news {
+                        warn!(error = %error, %home, "could not read events");
+                    }
+                    delays.next_delay()
+                }
+            };
             tokio::select! {
                 () = woken(&mut wakes, home) => {}
-                () = tokio::time::sleep(TICK) => {}
-                () = phases.reached(Phase::Closing) => {}
+                () = tokio::time::sleep(pause) => {}
+                () = phases.reached(Phase::Closing) => return,
             }
         }
     }
@@ -131,19 +149,10 @@ impl Feed {
             return Ok(0);
         };
         let count = events.len();
-        let mut kept = self.recent(home);
-        if kept.before.is_none() {
-            kept.before = Some(after.take().unwrap_or_else(|| next.clone()));
-        }
-        for (position, happening) in events {
-            kept.events.push_back((position, Arc::new(happening)));
-        }
-        while kept.events.len() > KEPT {
-            kept.before = kept.events.pop_front().map(|(position, _)| position);
-        }
-        drop(kept);
+        let is_first = self.recent(home).keep(after.as_ref().unwrap_or(&next), events);
         *after = Some(next);
-        if count > 0 {
+        // What came before the first reading is read by listeners themselves, so they have to look after it as well.
+        if count > 0 || is_first {
             self.news.send_modify(|count| *count += 1);
         }
         Ok(count)
@@ -152,15 +161,26 @@ impl Feed {
     fn recent(&self, home: Partition) -> std::sync::MutexGuard<'_, Kept> {
         self.partitions[usize::from(home.index())].events.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The kept events after a position; `None` if the position is not among them.
-    fn kept_after(&self, home: Partition, position: &Position) -> Option<Vec<(Position, Arc<Happening>)>> {
-        let kept = self.recent(home);
-        if kept.before.as_ref() == Some(position) {
-            return Some(kept.events.iter().cloned().collect());
+impl Kept {
+    /// Takes events that came after a position; says whether they are the first.
+    fn keep(&mut self, after: &Position, events: Vec<(Position, Happening)>) -> bool {
+        let is_first = self.before.is_none();
+        self.before.get_or_insert_with(|| after.clone());
+        self.events.extend(events.into_iter().map(|(position, event)| (position, Arc::new(event))));
+        while self.events.len() > KEPT {
+            self.before = self.events.pop_front().map(|(position, _)| position);
         }
-        let place = kept.events.iter().rposition(|(known, _)| known == position)?;
-        Some(kept.events.iter().skip(place + 1).cloned().collect())
+        is_first
+    }
+
+    /// The place of the first event after a position; `None` if events between may be missing.
+    fn place_after(&self, position: &Position) -> Option<usize> {
+        if self.before.as_ref() == Some(position) {
+            return Some(0);
+        }
+        self.events.iter().rposition(|(known, _)| known == position).map(|place| place + 1)
     }
 }
 
@@ -182,6 +202,8 @@ pub struct Subscription {
     feed: Arc<Feed>,
     tenant: TenantId,
     positions: Vec<Position>,
+    /// Which partition is caught up with first, so that none waits for ever behind the others.
+    turn: usize,
     news: watch::Receiver<u64>,
 }
 
@@ -191,45 +213,74 @@ impl Subscription {
         &self.positions
     }
 
-    /// Waits for events and returns them; order holds per verification. Cancelling loses nothing.
+    /// Waits for events and returns them; order holds per verification. Cancelling loses nothing: no position passes an
+    /// event of this tenant but in the step that returns it.
     pub async fn next(&mut self) -> Result<Vec<Item>, FeedError> {
         loop {
             self.news.mark_unchanged();
-            let items = self.gather().await?;
+            let CaughtUp { mut items, is_all } = self.catch_up().await?;
+            self.take_kept(&mut items);
             if !items.is_empty() {
                 return Ok(items);
             }
-            if self.news.changed().await.is_err() {
+            if is_all && self.news.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    async fn gather(&mut self) -> Result<Vec<Item>, FeedError> {
-        let mut items = Vec::new();
+    /// Reads from the store, a page each, what the feed does not hold: what is older, or newer than its last reading. It
+    /// ends with the first page that has events of this tenant.
+    async fn catch_up(&mut self) -> Result<CaughtUp, FeedError> {
         let homes: Vec<_> = self.feed.books.store().partitions().all().collect();
-        for home in homes {
-            let position = &mut self.positions[usize::from(home.index())];
-            let events = match self.feed.kept_after(home, position) {
-                Some(events) => events,
-                None => {
-                    let books = &self.feed.books;
-                    let read = books.store().events(home, Some(position.clone()), PAGE).await;
-                    match books.stamped(read.map_err(BooksError::from)?) {
-                        Events::TooOld => return Err(FeedError::TooOld),
-                        Events::Read { events, next } => {
-                            *position = next;
-                            events.into_iter().map(|(at, happening)| (at, Arc::new(happening))).collect()
-                        }
-                    }
-                }
-            };
-            if let Some((last, _)) = events.last() {
-                *position = last.clone();
+        let mut is_all = true;
+        for step in 0..homes.len() {
+            let place = (self.turn + step) % homes.len();
+            let home = homes[place];
+            if self.feed.recent(home).place_after(&self.positions[place]).is_some() {
+                continue;
             }
+            let books = &self.feed.books;
+            let read = books.store().events(home, Some(self.positions[place].clone()), PAGE).await;
+            let (events, next) = match books.stamped(read.map_err(BooksError::from)?) {
+                Events::TooOld => return Err(FeedError::TooOld),
+                Events::Read { events, next } => (events, next),
+            };
+            is_all &= events.len() < PAGE;
+            self.positions[place] = next;
             let own = events.into_iter().filter(|(_, happening)| happening.tenant == self.tenant);
-            items.extend(own.map(|(position, happening)| Item { home, position, happening }));
+            let items = own.map(|(position, happening)| {
+                let happening = Arc::new(happening);
+                Item { home, position, happening }
+            });
+            let items: Vec<_> = items.collect();
+            if !items.is_empty() {
+                self.turn = place + 1;
+                return Ok(CaughtUp { items, is_all: false });
+            }
         }
-        Ok(items)
+        Ok(CaughtUp { items: Vec::new(), is_all })
     }
+
+    /// Takes what the feed holds after the positions. Waits for nothing.
+    fn take_kept(&mut self, items: &mut Vec<Item>) {
+        for (home, position) in self.feed.books.store().partitions().all().zip(&mut self.positions) {
+            let kept = self.feed.recent(home);
+            let Some(place) = kept.place_after(position) else { continue };
+            let Some((last, _)) = kept.events.back() else { continue };
+            let own = kept.events.range(place..).filter(|(_, happening)| happening.tenant == self.tenant);
+            items.extend(own.map(|(position, happening)| Item {
+                home,
+                position: position.clone(),
+                happening: Arc::clone(happening),
+            }));
+            *position = last.clone();
+        }
+    }
+}
+
+/// What was read from the store, and whether that was all there is.
+struct CaughtUp {
+    items: Vec<Item>,
+    is_all: bool,
 }
