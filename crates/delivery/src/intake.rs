@@ -6,10 +6,10 @@ mod send;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use otter_decision::lifecycle::{self, ResendRefusal};
+use otter_decision::lifecycle;
 use otter_domain::{
     AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment,
-    PurposeName, RequestId, TenantId, Verification, VerificationId,
+    PurposeName, RequestId, TenantId, TenantPolicy, Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, RequestKey};
 
@@ -143,10 +143,11 @@ impl Intake {
     }
 
     /// Sends one more message: ends the current wait and lets the next candidate go, or one of the asked channel. Counts
-    /// as a send for the recipient's limits. A repeat with the same request id changes nothing.
+    /// as a send for the limits of recipient and tenant. A repeat with the same request id changes nothing.
     pub async fn resend(&self, request: ResendRequest) -> Result<Resent, Refusal> {
         let setup = self.setup.load_full();
         let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
+        let mut is_counted = false;
         for _ in 0..ROUNDS {
             let before = self.owned(&request.tenant, request.id).await?;
             let (policy, digits) = policy_of(&setup, &before);
@@ -155,8 +156,14 @@ impl Intake {
             let decided = lifecycle::resend(&before, request.channel, &fresh, &policy, now);
             let step = match decided {
                 Ok(step) => step,
-                Err(refusal) => return self.resent_before(&request, before, refusal, &policy).await,
+                Err(refusal) => {
+                    return self.resent_before(&request, before, Refusal::Resend(refusal), &policy).await;
+                }
             };
+            if !is_counted && let Err(refusal) = self.count_for_tenant(tenant).await {
+                return self.resent_before(&request, before, refusal, &policy).await;
+            }
+            is_counted = true;
             let next = step.next.clone();
             let request_key = request.request_id.clone().map(|id| self.resend_key(id, &request));
             let along = Along { request: request_key, limits: tenant.recipient_limits.clone() };
@@ -214,6 +221,14 @@ impl Intake {
         decided.await?.ok_or(Refusal::NotFound)
     }
 
+    /// Counts a send for the tenant's limit, if it has one.
+    async fn count_for_tenant(&self, tenant: &TenantPolicy) -> Result<(), Refusal> {
+        let Some(rate) = tenant.rate else { return Ok(()) };
+        let key = format!("tenant:{}", tenant.id);
+        let taken = self.slices.take(&self.books, &key, rate.per_second, rate.burst).await?;
+        taken.map_err(|retry_after| Refusal::TenantLimited { retry_after })
+    }
+
     async fn owned(&self, tenant: &TenantId, id: VerificationId) -> Result<Verification, Refusal> {
         let found = self.books.load(id).await?;
         found.filter(|verification| verification.tenant == *tenant).ok_or(Refusal::NotFound)
@@ -224,19 +239,17 @@ impl Intake {
         &self,
         request: &ResendRequest,
         before: Verification,
-        refusal: ResendRefusal,
+        refusal: Refusal,
         policy: &LifecyclePolicy,
     ) -> Result<Resent, Refusal> {
-        let Some(id) = request.request_id.clone() else { return Err(Refusal::Resend(refusal)) };
+        let Some(id) = request.request_id.clone() else { return Err(refusal) };
         match self.books.answered(&before, self.resend_key(id, request)).await? {
             CommitVerdict::Repeated(_) => {
                 let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
                 Ok(Resent { verification: before, resend_allowed_at })
             }
             CommitVerdict::RequestReused => Err(Refusal::RequestReused),
-            CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => {
-                Err(Refusal::Resend(refusal))
-            }
+            CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => Err(refusal),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_decision::lifecycle::{self, Opening};
+use otter_decision::lifecycle::{self, Fresh, Opening};
 use otter_decision::{admission, challenge};
 use otter_domain::{
     Channel, Code, Context, Locale, Moment, PaymentPolicy, PhoneNumber, Plan, PurposeName, PurposePolicy,
@@ -79,33 +79,72 @@ impl Intake {
         let setup = self.setup.load_full();
         let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
         let purpose = tenant.purposes.get(&request.purpose).ok_or(Refusal::UnknownPurpose)?;
+        admit(&request, tenant, purpose)?;
+        match self.accept(&request, &setup, tenant, purpose).await {
+            Err(refusal @ (Refusal::NoRoute(_) | Refusal::TenantLimited { .. })) => {
+                self.sent_before(&request, tenant, purpose, refusal).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn accept(
+        &self,
+        request: &SendRequest,
+        setup: &Setup,
+        tenant: &TenantPolicy,
+        purpose: &PurposePolicy,
+    ) -> Result<Sent, Refusal> {
         let route =
             setup.routes.get(&purpose.route).expect("the configuration has every route that a purpose names");
-        admit(&request, tenant, purpose)?;
         let ttl = request.ttl.unwrap_or(purpose.ttl);
         let asked = request.locale.as_ref().or(purpose.locale.as_ref());
         let locale = setup.catalogue.locale(&request.tenant, asked, request.number.country());
-        let plan = self.plan(&setup, &request, purpose, route, &locale, ttl);
+        let plan = self.plan(setup, request, purpose, route, &locale, ttl);
         if request.dry_run {
-            return Ok(self.explained(&request, plan, ttl));
+            return Ok(self.explained(request, plan, ttl));
         }
         if plan.candidates.is_empty() {
             return Err(Refusal::NoRoute(Box::new(plan)));
         }
-        if let Some(rate) = tenant.rate {
-            let key = format!("tenant:{}", tenant.id);
-            let taken = self.slices.take(&self.books, &key, rate.per_second, rate.burst).await?;
-            taken.map_err(|retry_after| Refusal::TenantLimited { retry_after })?;
-        }
+        self.count_for_tenant(tenant).await?;
+        let mut id = self.draw_id(&request.number);
         for _ in 0..DRAWS {
-            let opening = self.opening(&request, purpose, plan.clone(), locale.clone(), ttl);
-            if let Some(sent) = self.open(opening, &request, tenant, purpose).await? {
+            let opening = self.opening(id, request, purpose, plan.clone(), locale.clone(), ttl);
+            if let Some(sent) = self.open(opening, request, tenant, purpose).await? {
                 return Ok(sent);
             }
+            id = self.draw_id(&request.number);
         }
-        Err(Refusal::Books(BooksError::Contended {
-            id: self.opening(&request, purpose, plan, locale, ttl).id,
-        }))
+        Err(Refusal::Books(BooksError::Contended { id }))
+    }
+
+    /// A request that nobody could serve now may be the repeat of one that was served; then it is answered as before.
+    async fn sent_before(
+        &self,
+        request: &SendRequest,
+        tenant: &TenantPolicy,
+        purpose: &PurposePolicy,
+        refusal: Refusal,
+    ) -> Result<Sent, Refusal> {
+        let Some(id) = request.request_id.clone() else { return Err(refusal) };
+        let plan =
+            Plan { route: purpose.route.clone(), seed: 0, candidates: Vec::new(), considered: Vec::new() };
+        let opening = self.opening(
+            self.draw_id(&request.number),
+            request,
+            purpose,
+            plan,
+            Locale::english(),
+            purpose.ttl,
+        );
+        let fresh = self.fresh(&opening, request, purpose);
+        let unsent = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now()).next;
+        match self.books.answered(&unsent, self.send_key(id, request)).await? {
+            CommitVerdict::Repeated(id) => Ok(answer(self.owned(&tenant.id, id).await?, purpose, true)),
+            CommitVerdict::RequestReused => Err(Refusal::RequestReused),
+            CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => Err(refusal),
+        }
     }
 
     fn plan(
@@ -132,24 +171,38 @@ impl Intake {
         planning::plan(setup, &self.view, &question, self.books.now())
     }
 
+    fn draw_id(&self, number: &PhoneNumber) -> VerificationId {
+        let hash = challenge::partition_hash(&self.keys.install, number);
+        let home = self.books.store().partitions().of_hash(hash);
+        VerificationId::new(self.books.now(), home, self.books.dice().u64().to_be_bytes())
+    }
+
+    /// What stands in for an account that a caller names: only the keyed hash is stored, and counts failed checks as well.
+    fn subject(&self, request: &SendRequest) -> Option<Subject> {
+        let subject = request.subject.as_ref()?;
+        let fields: [&[u8]; 3] =
+            [b"subject", request.tenant.as_str().as_bytes(), subject.as_str().as_bytes()];
+        let hash = challenge::fingerprint(&self.keys.install, &fields);
+        let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(Subject::parse(&digits).expect("32 hex digits are a subject"))
+    }
+
     fn opening(
         &self,
+        id: VerificationId,
         request: &SendRequest,
         purpose: &PurposePolicy,
         plan: Plan,
         locale: Locale,
         ttl: Duration,
     ) -> Opening {
-        let hash = challenge::partition_hash(&self.keys.install, &request.number);
-        let home = self.books.store().partitions().of_hash(hash);
-        let id = VerificationId::new(self.books.now(), home, self.books.dice().u64().to_be_bytes());
         Opening {
             id,
             tenant: request.tenant.clone(),
             purpose: request.purpose.clone(),
             number: request.number.clone(),
             recipient: challenge::recipient_ref(&self.keys.install, &request.number),
-            subject: request.subject.clone(),
+            subject: self.subject(request),
             context: request.context.clone(),
             locale,
             plan,
@@ -167,9 +220,7 @@ impl Intake {
         tenant: &TenantPolicy,
         purpose: &PurposePolicy,
     ) -> Result<Option<Sent>, Refusal> {
-        let code = request.code.clone();
-        let code = code.unwrap_or_else(|| drawing::new_code(purpose.code_digits, self.books.dice()));
-        let fresh = drawing::fresh(code, opening.id, &opening.purpose, &opening.context, &self.keys);
+        let fresh = self.fresh(&opening, request, purpose);
         let step = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now());
         let opened = step.next.clone();
         let key = request.request_id.clone().map(|id| self.send_key(id, request));
@@ -187,6 +238,13 @@ impl Intake {
             }
             CommitVerdict::Conflict => Ok(None),
         }
+    }
+
+    /// The code that travels first: the caller's own or a new one.
+    fn fresh(&self, opening: &Opening, request: &SendRequest, purpose: &PurposePolicy) -> Fresh {
+        let code = request.code.clone();
+        let code = code.unwrap_or_else(|| drawing::new_code(purpose.code_digits, self.books.dice()));
+        drawing::fresh(code, opening.id, &opening.purpose, &opening.context, &self.keys)
     }
 
     fn explained(&self, request: &SendRequest, plan: Plan, ttl: Duration) -> Sent {
