@@ -1,10 +1,10 @@
 //! Keeps what this process has claimed from being taken for lost while sends run.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use otter_domain::{AttemptNumber, VerificationId, WorkerId};
+use otter_domain::{AttemptNumber, Partition, VerificationId, WorkerId};
 use otter_runtime::{Phase, Phases};
 use otter_store::Lease;
 use tracing::warn;
@@ -17,17 +17,20 @@ pub(crate) const LEASE: Duration = Duration::from_secs(6);
 /// How often claims are renewed.
 const RENEWAL: Duration = Duration::from_secs(2);
 
+type Claim = (VerificationId, AttemptNumber);
+
 /// The claims of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    held: Mutex<HashSet<(VerificationId, AttemptNumber)>>,
+    /// How often each is held: a retry may be claimed before the try before has noticed that it was booked.
+    held: Mutex<HashMap<Claim, usize>>,
 }
 
 impl Leases {
     /// Holds a claim until the guard is dropped.
     pub(crate) fn hold(self: &Arc<Self>, id: VerificationId, attempt: AttemptNumber) -> Held {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert((id, attempt));
-        Held { leases: Arc::clone(self), id, attempt }
+        *self.lock().entry((id, attempt)).or_default() += 1;
+        Held { leases: Arc::clone(self), claim: (id, attempt) }
     }
 
     /// Renews what is held until the process closes.
@@ -35,27 +38,30 @@ impl Leases {
         while phases.now() < Phase::Closing {
             tokio::select! {
                 () = tokio::time::sleep(RENEWAL) => self.renew(&books, &worker).await,
-                () = phases.reached(Phase::Closing) => {}
+                () = phases.reached(Phase::Closing) => return,
             }
         }
     }
 
+    /// One batch per partition, all at once: a slow partition must not cost the leases of another.
     async fn renew(&self, books: &Books, worker: &WorkerId) {
-        let held: Vec<_> = self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-        let mut by_home: BTreeMap<_, Vec<Lease>> = BTreeMap::new();
-        for (id, attempt) in held {
+        let mut by_home: BTreeMap<Partition, Vec<Lease>> = BTreeMap::new();
+        for (id, attempt) in self.lock().keys().copied() {
             if let Some(home) = id.partition(books.store().partitions()) {
                 by_home.entry(home).or_default().push(Lease { id, attempt, worker: worker.clone() });
             }
         }
-        for (home, leases) in by_home {
+        let renewals = by_home.into_iter().map(async |(home, leases)| {
             match books.store().renew(home, leases, LEASE).await {
-                Ok(answer) => {
-                    books.stamped(answer);
-                }
+                Ok(answer) => drop(books.stamped(answer)),
                 Err(error) => warn!(error = %error, "could not renew leases"),
             }
-        }
+        });
+        futures::future::join_all(renewals).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Claim, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,13 +69,15 @@ impl Leases {
 #[derive(Debug)]
 pub(crate) struct Held {
     leases: Arc<Leases>,
-    id: VerificationId,
-    attempt: AttemptNumber,
+    claim: Claim,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut held = self.leases.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(&(self.id, self.attempt));
+        let mut held = self.leases.lock();
+        match held.get_mut(&self.claim) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(held.remove(&self.claim)),
+        }
     }
 }

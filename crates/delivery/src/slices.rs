@@ -1,13 +1,14 @@
 //! Shared limits without a trip per use: a process takes a few tokens at a time and spends them.
 //!
-//! A limit is never exceeded. It may refuse early by what other processes hold and do not use; what is held is thrown
-//! away after a second.
+//! Every token that is spent was taken from the shared bucket before, so no more is spent than the limit gives. It may
+//! refuse early by what other processes hold and do not use; what is held is thrown away after a second.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use otter_domain::Moment;
+use otter_store::Grant;
 
 use crate::{Books, BooksError};
 
@@ -17,16 +18,19 @@ const HELD_FOR: Duration = Duration::from_secs(1);
 /// The part of a second's allowance that is taken at once.
 const SHARE: f64 = 0.05;
 
-/// The shared limits of one process.
+/// The shared limits of one process. There is one entry per key for as long as the process lives: keys are configured
+/// names.
 #[derive(Debug, Default)]
 pub struct Slices {
     held: Mutex<HashMap<String, Held>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Held {
     tokens: u32,
     until: Moment,
+    /// The bucket was empty and has nothing before this; asking again would be a trip for nothing.
+    empty_until: Moment,
 }
 
 impl Slices {
@@ -38,67 +42,39 @@ impl Slices {
         rate: f64,
         burst: u32,
     ) -> Result<Result<(), Duration>, BooksError> {
-        if self.spend(key, books.now()) {
-            return Ok(Ok(()));
+        if let Some(answer) = self.spend(key, books.now()) {
+            return Ok(answer);
         }
         let want = ((rate * SHARE) as u32).clamp(1, burst.max(1));
         let grant = books.stamped(books.store().take(key, rate, burst, want).await?);
-        if grant.granted == 0 {
-            return Ok(Err(grant.retry_after));
-        }
-        self.hold(key, grant.granted - 1, books.now() + HELD_FOR);
-        Ok(Ok(()))
+        Ok(self.receive(key, grant, books.now()))
     }
 
-    /// How many tokens are at hand, after taking some if there were none. What is used of them is to be [`Self::spent`].
-    pub(crate) async fn ready(
-        &self,
-        books: &Books,
-        key: &str,
-        rate: f64,
-        burst: u32,
-    ) -> Result<u32, BooksError> {
-        let now = books.now();
-        if let Some(tokens) = self.at_hand(key, now) {
-            return Ok(tokens);
+    /// Answers from what is known here, if that is enough.
+    fn spend(&self, key: &str, now: Moment) -> Option<Result<(), Duration>> {
+        let mut held = self.lock();
+        let slice = held.get_mut(key)?;
+        if slice.tokens > 0 && now < slice.until {
+            slice.tokens -= 1;
+            return Some(Ok(()));
         }
-        let want = ((rate * SHARE) as u32).clamp(1, burst.max(1));
-        let grant = books.stamped(books.store().take(key, rate, burst, want).await?);
-        self.hold(key, grant.granted, now + HELD_FOR);
-        Ok(grant.granted)
+        (now < slice.empty_until).then(|| Err(now.until(slice.empty_until)))
     }
 
-    /// Uses up tokens that were ready.
-    pub(crate) fn spent(&self, key: &str, count: u32) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slice) = held.get_mut(key) {
-            slice.tokens = slice.tokens.saturating_sub(count);
-        }
+    /// Spends one of the tokens that came and holds the others, beside what another call may have brought meanwhile.
+    fn receive(&self, key: &str, grant: Grant, now: Moment) -> Result<(), Duration> {
+        let mut held = self.lock();
+        let slice = held.entry(key.to_owned()).or_default();
+        let Some(left) = grant.granted.checked_sub(1) else {
+            slice.empty_until = now + grant.retry_after.min(HELD_FOR);
+            return Err(grant.retry_after);
+        };
+        let kept = if now < slice.until { slice.tokens } else { 0 };
+        *slice = Held { tokens: kept + left, until: now + HELD_FOR, empty_until: Moment::EPOCH };
+        Ok(())
     }
 
-    fn at_hand(&self, key: &str, now: Moment) -> Option<u32> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(key).filter(|slice| slice.tokens > 0 && now < slice.until).map(|slice| slice.tokens)
-    }
-
-    fn spend(&self, key: &str, now: Moment) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.get_mut(key) {
-            Some(slice) if slice.tokens > 0 && now < slice.until => {
-                slice.tokens -= 1;
-                true
-            }
-            Some(_) | None => false,
-        }
-    }
-
-    fn hold(&self, key: &str, tokens: u32, until: Moment) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.get_mut(key) {
-            Some(slice) => *slice = Held { tokens, until },
-            None => {
-                held.insert(key.to_owned(), Held { tokens, until });
-            }
-        }
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,121 @@
+//! What callers may repeat and what they are refused.
+
+use otter_decision::lifecycle::ResendRefusal;
+use otter_delivery::{Refusal, SendRequest};
+use otter_domain::{Channel, LimitRule, Origin, PhoneNumber, RequestId};
+use tokio::time::sleep;
+
+use crate::house::{House, Plan, id_of, policy, provider, seconds};
+use crate::journeys::is_accepted;
+use crate::store::{Fault, Op};
+
+fn named(request: SendRequest, name: &str) -> SendRequest {
+    SendRequest { request_id: Some(RequestId::parse(name).unwrap()), ..request }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_lets_the_next_candidate_go_and_its_repeat_sends_nothing_more() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    house.vendor("alpha").next().await.accept();
+    house.until(id, is_accepted).await;
+    let early = house.front.intake.resend(house.resend_request(id, None)).await;
+    assert!(matches!(early, Err(Refusal::Resend(ResendRefusal::TooEarly { .. }))), "SEC-19: {early:?}");
+    // The wait of the step is as long as the cooldown: a delivered message keeps the next candidate from going by itself.
+    let report = house.report(id, 1, "alpha", otter_domain::ReceiptStatus::Delivered);
+    house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    sleep(seconds(31)).await;
+    let resent = house.front.intake.resend(house.resend_request(id, Some("again-1"))).await.unwrap();
+    assert_eq!(resent.verification.attempts.len(), 2);
+    assert_eq!(resent.verification.attempts[1].origin, Origin::Resend);
+    let repeated = house.front.intake.resend(house.resend_request(id, Some("again-1"))).await.unwrap();
+    assert_eq!(repeated.verification.attempts.len(), 2, "promise 7");
+    let live = house.front.intake.resend(house.resend_request(id, Some("again-2"))).await;
+    assert!(matches!(live, Err(Refusal::Resend(ResendRefusal::Live { .. }))), "{live:?}");
+    house.vendor("beta").next().await.accept();
+    house.until(id, is_accepted).await;
+    let repeated = house.front.intake.resend(house.resend_request(id, Some("again-1"))).await.unwrap();
+    assert_eq!(repeated.verification.attempts.len(), 2);
+    assert_eq!(house.vendor("gamma").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_is_answered_as_before_although_nobody_could_send_it_now() {
+    let (house, _worker) = House::open(Plan::of(vec![(Channel::Sms, vec!["alpha"])])).await;
+    let first = house.front.intake.send(named(house.request(), "request-1")).await.unwrap();
+    house.vendor("alpha").next().await.accept();
+    let now = house.front.books.now();
+    house.front.view.directives.pause(&*house.front.store, &provider("alpha"), now).await.unwrap();
+    let again = house.front.intake.send(named(house.request(), "request-1")).await.unwrap();
+    assert!(again.repeated);
+    assert_eq!(id_of(&again), id_of(&first));
+    let other = house.front.intake.send(named(house.request(), "request-2")).await;
+    assert!(matches!(other, Err(Refusal::NoRoute(_))), "{other:?}");
+    let reused = SendRequest { preferred: vec![Channel::Sms], ..named(house.request(), "request-1") };
+    assert!(matches!(house.front.intake.send(reused).await, Err(Refusal::RequestReused)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_whose_answer_was_lost_is_accepted_once() {
+    let (house, _worker) = House::usual().await;
+    house.front.store.disturb(Op::Commit, Fault::AnswerLost, 1);
+    let sent = house.front.intake.send(house.request()).await.unwrap();
+    let call = house.vendor("alpha").next().await;
+    assert_eq!(call.dispatch.verification, id_of(&sent));
+    call.accept();
+    sleep(seconds(1)).await;
+    assert_eq!(house.vendor("alpha").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_the_store_never_took_is_refused_and_its_repeat_is_safe() {
+    let (house, _worker) = House::usual().await;
+    house.front.store.disturb(Op::Commit, Fault::AnswerLost, 3);
+    let lost = house.front.intake.send(named(house.request(), "request-1")).await;
+    assert!(matches!(lost, Err(Refusal::Books(_))), "{lost:?}");
+    let again = house.front.intake.send(named(house.request(), "request-1")).await.unwrap();
+    assert!(again.repeated);
+    house.vendor("alpha").next().await.accept();
+    sleep(seconds(1)).await;
+    assert_eq!(house.vendor("alpha").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_goes_away_while_a_code_is_accepted_can_ask_again() {
+    let (house, _worker) = House::usual().await;
+    house.front.store.disturb(Op::Commit, Fault::Hangs, 1);
+    let request = named(house.request(), "request-1");
+    let gone = tokio::time::timeout(seconds(1), house.front.intake.send(request.clone())).await;
+    assert!(gone.is_err());
+    house.front.store.calm();
+    let again = house.front.intake.send(request).await.unwrap();
+    let call = house.vendor("alpha").next().await;
+    assert_eq!(call.dispatch.verification, id_of(&again));
+    call.accept();
+    sleep(seconds(1)).await;
+    assert_eq!(house.vendor("alpha").count(), 1, "one message, whoever waited for the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_17_a_recipients_limit_counts_sends_and_resends() {
+    let mut shop = policy("shop");
+    shop.recipient_limits = vec![LimitRule { max: 2, window: seconds(600) }];
+    let (house, _worker) = House::open(Plan { tenant: shop, ..Plan::usual() }).await;
+    house.send().await;
+    house.send().await;
+    let third = house.front.intake.send(house.request()).await;
+    assert!(matches!(third, Err(Refusal::RecipientLimited { .. })), "{third:?}");
+    let other = SendRequest { number: PhoneNumber::parse("+4915112345679").unwrap(), ..house.request() };
+    house.front.intake.send(other).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_explains_and_sends_nothing() {
+    let (house, _worker) = House::usual().await;
+    let request = SendRequest { dry_run: true, ..house.request() };
+    let explained = house.front.intake.send(request).await.unwrap();
+    assert!(explained.verification.is_none());
+    assert_eq!(explained.plan.unwrap().candidates.len(), 3);
+    sleep(seconds(1)).await;
+    assert_eq!(house.vendor("alpha").count(), 0);
+}

@@ -1,0 +1,160 @@
+//! Sends that fail, and who goes next.
+
+use otter_delivery::SendRequest;
+use otter_domain::{
+    AttemptEnd, CheckVerdict, Ending, ErrorClass, Failure, FailureClass, Measure, Phase, Verification,
+};
+use tokio::time::Instant;
+
+use crate::house::{House, Plan, attempt, id_of, seconds};
+use crate::journeys::{ending, is_accepted};
+
+fn failed_with(verification: &Verification, number: usize) -> Option<FailureClass> {
+    let phase = &verification.attempts[number - 1].phase;
+    let Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. } = phase else { return None };
+    Some(*class)
+}
+
+async fn goes_next(class: FailureClass, next: &str) {
+    let (house, worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let first = call.code();
+    let began = Instant::now();
+    call.fail(class);
+    let call = house.vendor(next).next().await;
+    assert_eq!(began.elapsed(), seconds(0), "{class}: at once");
+    let second = call.code();
+    call.accept();
+    let now = house.until(id, is_accepted).await;
+    assert_eq!(failed_with(&now, 1), Some(class));
+    assert_eq!(now.slots.len(), 1, "{class}: a code that was never handed over is not valid");
+    assert_eq!(house.check(id, &first).await, CheckVerdict::Wrong { remaining: 4 });
+    let verdict = house.check(id, &second).await;
+    assert_eq!(verdict, CheckVerdict::Verified { by: Some(attempt(2)), repeated: false });
+    assert_eq!(house.counted("alpha", |measure| *measure == Measure::Failed(class)).await, 1);
+    let labels = [&*format!("reason=\"{class}\"")];
+    let failovers = worker.metric("otter_failovers_total", &labels);
+    assert_eq!(failovers, 1.0, "{class}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_provider_rejects_goes_to_another_at_once() {
+    goes_next(FailureClass::Rejected, "beta").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_reached_on_a_channel_is_tried_on_another_at_once() {
+    goes_next(FailureClass::Unroutable, "gamma").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_throttles_without_a_time_is_left_at_once() {
+    goes_next(FailureClass::Throttled, "beta").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_does_not_know_our_account_is_left_at_once() {
+    goes_next(FailureClass::Misconfigured, "beta").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_left() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let (code, message, began) = (call.code(), call.dispatch.message_id, Instant::now());
+    call.fail(FailureClass::Unavailable);
+    let call = house.vendor("alpha").next().await;
+    assert!(began.elapsed() <= seconds(1) + crate::house::millis(100), "{:?}", began.elapsed());
+    assert_eq!((call.code(), call.dispatch.message_id), (code, message));
+    assert_eq!(call.dispatch.attempt, attempt(1));
+    call.fail(FailureClass::Unavailable);
+    house.vendor("beta").next().await.accept();
+    let now = house.until(id, is_accepted).await;
+    assert_eq!((now.attempts.len(), failed_with(&now, 1)), (2, Some(FailureClass::Unavailable)));
+    let failed = house.counted("alpha", |measure| matches!(measure, Measure::Failed(_))).await;
+    assert_eq!(failed, 1, "a retry is the same attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_attempt_is_tried_when_the_provider_said() {
+    let (house, _worker) = House::usual().await;
+    house.send().await;
+    let wait = Some(seconds(3));
+    let failure = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited).with_retry_after(wait);
+    house.vendor("alpha").next().await.answer(Err(failure));
+    let began = Instant::now();
+    let call = house.vendor("alpha").next().await;
+    assert!(began.elapsed() >= seconds(3) && began.elapsed() < seconds(4), "{:?}", began.elapsed());
+    call.accept();
+    assert_eq!(house.vendor("beta").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ambiguous_send_waits_for_its_step_and_is_never_repeated_there() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let (code, began) = (call.code(), Instant::now());
+    call.fail(FailureClass::Ambiguous);
+    let call = house.vendor("beta").next().await;
+    assert!(began.elapsed() >= seconds(30) && began.elapsed() < seconds(31), "{:?}", began.elapsed());
+    call.accept();
+    house.until(id, is_accepted).await;
+    assert_eq!(house.vendor("alpha").count(), 1, "promise 6");
+    let verdict = house.check(id, &code).await;
+    assert_eq!(verdict, CheckVerdict::Verified { by: Some(attempt(1)), repeated: false });
+    let ambiguous = Measure::Failed(FailureClass::Ambiguous);
+    assert_eq!(house.counted("alpha", |measure| *measure == ambiguous).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_never_answers_is_ambiguous_once_its_own_deadline_is_long_over() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    drop(house.vendor("alpha").next().await);
+    let now = house.until(id, |it| matches!(it.attempts[0].phase, Phase::Ambiguous { .. })).await;
+    assert!(matches!(now.attempts[0].phase, Phase::Ambiguous { error: ErrorClass::Timeout, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_everybody_refuses_it_has_failed() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    for name in ["alpha", "beta", "gamma"] {
+        house.vendor(name).next().await.fail(FailureClass::Rejected);
+    }
+    let ended = house.until(id, |it| !it.is_pending()).await;
+    assert_eq!(ending(&ended), Some(Ending::Failed));
+    assert_eq!(ended.private, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_slows_down_when_its_provider_says_that_we_are_too_fast() {
+    let (house, _worker) = House::open(Plan { concurrency: 1, ..Plan::usual() }).await;
+    house.send_to(1).await;
+    house.send_to(2).await;
+    let wait = Some(seconds(2));
+    let throttled = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited).with_retry_after(wait);
+    house.vendor("alpha").next().await.answer(Err(throttled));
+    let began = Instant::now();
+    house.vendor("alpha").next().await.accept();
+    assert!(began.elapsed() >= seconds(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_never_starts_past_send_before() {
+    let plan = Plan::of(vec![(otter_domain::Channel::Sms, vec!["alpha"])]);
+    let house = House::without_workers(plan).await;
+    let request = SendRequest { ttl: Some(seconds(60)), ..house.request() };
+    let id = id_of(&house.front.intake.send(request).await.unwrap());
+    let node = house.worker("worker-1").await;
+    // The claim's answer hangs until the code is too old: the worker has the job and may not use it.
+    node.store.disturb(crate::store::Op::Claim, crate::store::Fault::Hangs, 1);
+    tokio::time::sleep(seconds(16)).await;
+    node.store.calm();
+    let now = house.until(id, |it| !it.is_pending()).await;
+    assert_eq!(house.vendor("alpha").count(), 0, "promise 3");
+    assert_eq!(ending(&now), Some(Ending::Failed));
+}

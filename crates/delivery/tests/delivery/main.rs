@@ -1,0 +1,20 @@
+//! Intake, worker, scheduler, desk and feed over the store in memory, with providers that do what a test says and time
+//! that passes only when everybody waits.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod breakers;
+mod callers;
+mod events;
+mod failures;
+mod house;
+mod journeys;
+mod lanes;
+mod limits;
+mod node;
+mod panics;
+mod receipts;
+mod revokes;
+mod stopping;
+mod store;
+mod trouble;
+mod vendor;

@@ -1,0 +1,203 @@
+//! One process's way to the store, which a test can disturb.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_domain::{
+    CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
+};
+use otter_store::{
+    Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell,
+    Grant, LaneDepth, Lease, MemoryStore, MergeVerdict, Position, ReceiptMerge, Stamped, Store, Wake,
+};
+use tokio::sync::{broadcast, watch};
+
+/// A kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Commit,
+    Claim,
+    Renew,
+    Check,
+    Merge,
+    Due,
+    Load,
+    Events,
+    Post,
+    Lanes,
+    Take,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It does not reach the store.
+    Refused,
+    /// It is done and the answer is lost.
+    AnswerLost,
+    /// The engine panics.
+    Panics,
+    /// It waits until the fault is gone.
+    Hangs,
+}
+
+#[derive(Debug)]
+pub(crate) struct FaultyStore {
+    inner: Arc<MemoryStore>,
+    faults: watch::Sender<Vec<(Op, Fault, usize)>>,
+    /// How often each kind of call was made.
+    calls: Mutex<Vec<Op>>,
+}
+
+impl FaultyStore {
+    pub(crate) fn new(inner: Arc<MemoryStore>) -> Arc<Self> {
+        Arc::new(Self { inner, faults: watch::Sender::new(Vec::new()), calls: Mutex::default() })
+    }
+
+    /// Lets the next calls of a kind go wrong.
+    pub(crate) fn disturb(&self, op: Op, fault: Fault, times: usize) {
+        self.faults.send_modify(|faults| faults.push((op, fault, times)));
+    }
+
+    pub(crate) fn calm(&self) {
+        self.faults.send_modify(Vec::clear);
+    }
+
+    pub(crate) fn calls(&self, op: Op) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| **call == op).count()
+    }
+
+    fn fault(&self, op: Op) -> Option<Fault> {
+        let mut found = None;
+        self.faults.send_if_modified(|faults| {
+            if let Some((_, fault, times)) = faults.iter_mut().find(|(of, _, left)| *of == op && *left > 0) {
+                found = Some(*fault);
+                if *fault != Fault::Hangs {
+                    *times -= 1;
+                }
+            }
+            false
+        });
+        found
+    }
+
+    async fn pass<T>(&self, op: Op, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.calls.lock().unwrap().push(op);
+        let lost = Err(Error::Unavailable { doing: "being disturbed", source: None });
+        match self.fault(op) {
+            None => call.await,
+            Some(Fault::Refused) => lost,
+            Some(Fault::AnswerLost) => call.await.and(lost),
+            Some(Fault::Panics) => panic!("the engine of a test panics"),
+            Some(Fault::Hangs) => {
+                let mut faults = self.faults.subscribe();
+                faults.wait_for(Vec::is_empty).await.unwrap();
+                call.await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    fn partitions(&self) -> PartitionCount {
+        self.inner.partitions()
+    }
+
+    fn wakes(&self) -> broadcast::Receiver<Wake> {
+        self.inner.wakes()
+    }
+
+    async fn now(&self) -> Result<Moment, Error> {
+        self.inner.now().await
+    }
+
+    async fn commit(
+        &self,
+        home: Partition,
+        items: Vec<Commit>,
+    ) -> Result<Stamped<Vec<CommitVerdict>>, Error> {
+        self.pass(Op::Commit, self.inner.commit(home, items)).await
+    }
+
+    async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error> {
+        self.pass(Op::Claim, self.inner.claim(home, claim)).await
+    }
+
+    async fn renew(
+        &self,
+        home: Partition,
+        leases: Vec<Lease>,
+        lease: Duration,
+    ) -> Result<Stamped<Vec<bool>>, Error> {
+        self.pass(Op::Renew, self.inner.renew(home, leases, lease)).await
+    }
+
+    async fn check(
+        &self,
+        home: Partition,
+        items: Vec<CheckSubmission>,
+    ) -> Result<Stamped<Vec<CheckAnswer>>, Error> {
+        self.pass(Op::Check, self.inner.check(home, items)).await
+    }
+
+    async fn merge(
+        &self,
+        home: Partition,
+        items: Vec<ReceiptMerge>,
+    ) -> Result<Stamped<Vec<MergeVerdict>>, Error> {
+        self.pass(Op::Merge, self.inner.merge(home, items)).await
+    }
+
+    async fn due(&self, home: Partition, max: usize) -> Result<Stamped<Vec<Verification>>, Error> {
+        self.pass(Op::Due, self.inner.due(home, max)).await
+    }
+
+    async fn load(
+        &self,
+        home: Partition,
+        ids: Vec<VerificationId>,
+    ) -> Result<Stamped<Vec<Option<Verification>>>, Error> {
+        self.pass(Op::Load, self.inner.load(home, ids)).await
+    }
+
+    async fn events(
+        &self,
+        home: Partition,
+        after: Option<Position>,
+        max: usize,
+    ) -> Result<Stamped<Events>, Error> {
+        self.pass(Op::Events, self.inner.events(home, after, max)).await
+    }
+
+    async fn evidence(&self, home: Partition, since: Moment) -> Result<Stamped<Vec<EvidenceCell>>, Error> {
+        self.inner.evidence(home, since).await
+    }
+
+    async fn lanes(
+        &self,
+        home: Partition,
+        lanes: Vec<ProviderName>,
+    ) -> Result<Stamped<Vec<LaneDepth>>, Error> {
+        self.pass(Op::Lanes, self.inner.lanes(home, lanes)).await
+    }
+
+    async fn take(&self, key: &str, rate: f64, burst: u32, want: u32) -> Result<Stamped<Grant>, Error> {
+        self.pass(Op::Take, self.inner.take(key, rate, burst, want)).await
+    }
+
+    async fn post(
+        &self,
+        board: Board,
+        key: &str,
+        value: Vec<u8>,
+        life: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.pass(Op::Post, self.inner.post(board, key, value, life)).await
+    }
+
+    async fn read(&self, board: Board) -> Result<Stamped<Vec<BoardEntry>>, Error> {
+        self.inner.read(board).await
+    }
+}
