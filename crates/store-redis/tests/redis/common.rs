@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use otter_domain::{Partition, PartitionCount, Secret};
+use otter_domain::{
+    AttemptNumber, CheckSubmission, Digest, Effect, JobKind, KeyId, Partition, PartitionCount,
+    PresentedDigest, ReceiptStatus, RequestId, Secret, Verification,
+};
+use otter_store::{Claim, Commit, CommitVerdict, Nonce, ReceiptMerge, ReceiptTarget, RequestKey, Store};
 use otter_store_redis::test_server::RedisServer;
 use otter_store_redis::{Options, RedisStore};
-use otter_store_testkit::fixture;
+use otter_store_testkit::fixture::{self, provider, queued, seconds, unique, verification, worker};
 
 /// What every test's store is made with, but for what the test is about.
 pub(crate) fn options(server: &RedisServer, prefix: &str) -> Options {
     let options = Options::new(Secret::new(server.url()), fixture::sealer());
     // The machine that runs the tests may be busy with others.
-    let response_timeout = fixture::seconds(5);
+    let response_timeout = seconds(5);
     Options { prefix: prefix.to_owned(), response_timeout, ..options }
 }
 
@@ -26,4 +30,56 @@ pub(crate) fn home(index: u16) -> Partition {
 /// A connection beside the store's, to look at what it keeps.
 pub(crate) async fn connection(server: &RedisServer) -> redis::aio::MultiplexedConnection {
     redis::Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+}
+
+/// A commit that creates a verification with the job of its first attempt, under a request id.
+pub(crate) fn creation(next: &Verification) -> Commit {
+    let attempt = &next.attempts[0];
+    let job =
+        Effect::Dispatch { provider: attempt.provider.clone(), attempt: attempt.number, job: JobKind::Send };
+    let id = RequestId::parse(&format!("018f2c5a-7b1e-7c3a-9d2e-{:012}", unique())).unwrap();
+    Commit {
+        expected: None,
+        next: next.clone(),
+        effects: vec![job],
+        due: Some(attempt.queued_at + seconds(5)),
+        nonce: Nonce(unique()),
+        request: Some(RequestKey { id, fingerprint: [9; 32] }),
+        limits: Vec::new(),
+        message_ids: Vec::new(),
+    }
+}
+
+pub(crate) async fn create(store: &RedisStore) -> Verification {
+    let now = store.now().await.unwrap();
+    let verification = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+    let created = store.commit(home(1), vec![creation(&verification)]).await.unwrap().value;
+    assert_eq!(created, [CommitVerdict::Done]);
+    verification
+}
+
+pub(crate) fn submission(verification: &Verification, code: u8) -> CheckSubmission {
+    CheckSubmission {
+        id: verification.id,
+        tenant: verification.tenant.clone(),
+        digests: vec![PresentedDigest { key: KeyId(1), digest: Digest([code; 32]) }],
+        request_id: None,
+    }
+}
+
+pub(crate) fn delivered(verification: &Verification, attempt: AttemptNumber) -> ReceiptMerge {
+    ReceiptMerge {
+        target: ReceiptTarget::Attempt(verification.id, attempt),
+        provider: provider("twilio-eu"),
+        status: ReceiptStatus::Delivered,
+        because: None,
+    }
+}
+
+pub(crate) fn claim(max: usize) -> Claim {
+    Claim { lane: provider("twilio-eu"), worker: worker("worker-1"), lease: seconds(6), max }
+}
+
+pub(crate) fn key(verification: &Verification) -> String {
+    format!("otter:{{p01}}:v:{}", verification.id)
 }

@@ -2,75 +2,19 @@
 
 use std::time::Duration;
 
-use crate::common::{connection, home, options, store};
 use otter_domain::{
-    AttemptNumber, Channel, CheckSubmission, CheckVerdict, Digest, Effect, HappeningKind, JobKind, KeyId,
-    Measure, Observation, PartitionCount, Phase, PresentedDigest, ReceiptStatus, RequestId, Segment,
-    Verification,
+    AttemptNumber, CheckVerdict, Effect, HappeningKind, PartitionCount, ReceiptStatus, Verification,
 };
 use otter_store::{
-    Claim, Commit, CommitVerdict, Error, MergeVerdict, Nonce, ReceiptMerge, ReceiptTarget, RequestKey, Store,
-    WakeReason,
+    Commit, CommitVerdict, Error, Events, MergeVerdict, Position, Retention, Store, WakeReason,
 };
 use otter_store_redis::test_server::RedisServer;
 use otter_store_redis::{Options, RedisStore, Require};
-use otter_store_testkit::fixture::{
-    self, accepted, nth, provider, queued, seconds, unique, verification, worker,
-};
+use otter_store_testkit::fixture::{self, nth, provider, queued, seconds, verification};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 
-/// A commit that creates a verification with the job of its first attempt, under a request id.
-fn creation(next: &Verification) -> Commit {
-    let attempt = &next.attempts[0];
-    let job =
-        Effect::Dispatch { provider: attempt.provider.clone(), attempt: attempt.number, job: JobKind::Send };
-    let id = RequestId::parse(&format!("018f2c5a-7b1e-7c3a-9d2e-{:012}", unique())).unwrap();
-    Commit {
-        expected: None,
-        next: next.clone(),
-        effects: vec![job],
-        due: Some(attempt.queued_at + seconds(5)),
-        nonce: Nonce(unique()),
-        request: Some(RequestKey { id, fingerprint: [9; 32] }),
-        limits: Vec::new(),
-        message_ids: Vec::new(),
-    }
-}
-
-async fn create(store: &RedisStore) -> Verification {
-    let now = store.now().await.unwrap();
-    let verification = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
-    let created = store.commit(home(1), vec![creation(&verification)]).await.unwrap().value;
-    assert_eq!(created, [CommitVerdict::Done]);
-    verification
-}
-
-fn submission(verification: &Verification, code: u8) -> CheckSubmission {
-    CheckSubmission {
-        id: verification.id,
-        tenant: verification.tenant.clone(),
-        digests: vec![PresentedDigest { key: KeyId(1), digest: Digest([code; 32]) }],
-        request_id: None,
-    }
-}
-
-fn delivered(verification: &Verification, attempt: AttemptNumber) -> ReceiptMerge {
-    ReceiptMerge {
-        target: ReceiptTarget::Attempt(verification.id, attempt),
-        provider: provider("twilio-eu"),
-        status: ReceiptStatus::Delivered,
-        because: None,
-    }
-}
-
-fn claim(max: usize) -> Claim {
-    Claim { lane: provider("twilio-eu"), worker: worker("worker-1"), lease: seconds(6), max }
-}
-
-fn key(verification: &Verification) -> String {
-    format!("otter:{{p01}}:v:{}", verification.id)
-}
+use crate::common::{claim, connection, create, creation, delivered, home, key, options, store, submission};
 
 async fn refusal(options: Options) -> String {
     RedisStore::connect(options).await.unwrap_err().to_string()
@@ -272,122 +216,40 @@ async fn a_script_that_changes_a_record_keeps_every_other_field() {
     assert_eq!((&**verification, *attempt), (&expected, nth(3)));
 }
 
-/// The commands of one journey: what a caller, a worker, a vendor and a person do about one code.
 #[tokio::test]
-async fn a_whole_journey_is_five_trips() {
+async fn old_events_are_trimmed_and_only_who_missed_some_is_told() {
     let server = RedisServer::start().unwrap();
-    let store = store(&server, "otter").await;
-    create(&store).await;
-    store.claim(home(1), claim(1)).await.unwrap();
-    let now = store.now().await.unwrap();
-    let mut connection = connection(&server).await;
-    warm_up(&store).await;
-    let before = script_calls(&mut connection).await;
-
-    let opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
-    store.commit(home(1), vec![creation(&opened)]).await.unwrap();
-    let mut job = store.claim(home(1), claim(1)).await.unwrap().value.remove(0).verification;
-    job.attempts[0].phase = Phase::Accepted { at: now, wait_until: now + seconds(30) };
-    let segment = Segment { provider: provider("twilio-eu"), channel: Channel::Sms, country: job.country };
-    let observation = Observation { segment, attempted_at: now, measure: Measure::Accepted };
-    let accepted = HappeningKind::AttemptAccepted {
-        attempt: AttemptNumber::FIRST,
-        provider: provider("twilio-eu"),
-        channel: Channel::Sms,
+    let kept = Duration::from_millis(300);
+    let retention = Retention { events: kept, ..Retention::default() };
+    let store = RedisStore::connect(Options { retention, ..options(&server, "otter") }).await.unwrap();
+    let tell = async || {
+        let now = store.now().await.unwrap();
+        let opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+        let effects = vec![Effect::Publish(HappeningKind::Opened)];
+        store.commit(home(1), vec![Commit { effects, ..creation(&opened) }]).await.unwrap().now
     };
-    let outcome = Commit {
-        expected: Some(job.version),
-        effects: vec![Effect::Observe(observation), Effect::Publish(accepted)],
-        request: None,
-        ..creation(&job)
+    let read = async |after: Option<Position>| match store.events(home(1), after, 10).await.unwrap().value {
+        Events::Read { events, next } => Some((events.len(), next)),
+        Events::TooOld => None,
     };
-    assert_eq!(store.commit(home(1), vec![outcome]).await.unwrap().value, [CommitVerdict::Done]);
-    store.merge(home(1), vec![delivered(&job, AttemptNumber::FIRST)]).await.unwrap();
-    let checked = store.check(home(1), vec![submission(&job, 1)]).await.unwrap().value.remove(0);
-    let by = Some(AttemptNumber::FIRST);
-    assert_eq!(checked.verdict, CheckVerdict::Verified { by, repeated: false });
+    let (_, start) = read(None).await.unwrap();
+    tell().await;
+    let told = tell().await;
+    let (count, seen) = read(Some(start.clone())).await.unwrap();
+    assert_eq!(count, 2);
 
-    assert_eq!(script_calls(&mut connection).await - before, 5);
-}
-
-/// Lets the server learn the scripts, so that only the journey's own calls are counted.
-async fn warm_up(store: &RedisStore) {
-    let nobody = verification(home(1), store.now().await.unwrap(), vec![]);
-    store.merge(home(1), vec![delivered(&nobody, AttemptNumber::FIRST)]).await.unwrap();
-    store.check(home(1), vec![submission(&nobody, 1)]).await.unwrap();
-}
-
-async fn script_calls(connection: &mut MultiplexedConnection) -> u64 {
-    let info: String = redis::cmd("INFO").arg("commandstats").query_async(connection).await.unwrap();
-    let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
-    calls.and_then(|rest| rest.split(',').next()).unwrap().parse().unwrap()
-}
-
-/// Budget 9 of PERFORMANCE: record, pointer, timer and request id of one pending verification.
-#[tokio::test]
-async fn a_pending_verification_takes_little_memory() {
-    const COUNT: usize = 500;
-    let server = RedisServer::start().unwrap();
-    let store = store(&server, "otter").await;
-    let now = store.now().await.unwrap();
-    let commits = (0..COUNT).map(|_| {
-        let mut opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
-        opened.private.as_mut().unwrap().plan = typical_plan();
-        creation(&opened)
-    });
-    store.commit(home(1), commits.collect()).await.unwrap();
-    let mut connection = connection(&server).await;
-    let mut bytes = 0;
-    for key in connection.keys::<_, Vec<String>>("otter:{p01}:*").await.unwrap() {
-        let usage = redis::cmd("MEMORY").arg(&["USAGE", &key, "SAMPLES", "0"]).clone();
-        bytes += usage.query_async::<usize>(&mut connection).await.unwrap();
+    while store.now().await.unwrap() <= told + kept * 2 {
+        tokio::time::sleep(kept).await;
     }
-    let each = bytes / COUNT;
-    println!("{each} bytes for each pending verification");
-    assert!(each <= 1300, "{each} bytes");
-}
-
-/// Two providers of one step and a third that was left out.
-fn typical_plan() -> otter_domain::Plan {
-    use otter_domain::{Candidate, ChoiceReason, Considered, Exclusion, Plan, RouteName, SucceedOn};
-    let candidate = |name: &str, channel| Candidate {
-        provider: provider(name),
-        channel,
-        step: 0,
-        succeed_on: SucceedOn::Delivered,
-        wait: seconds(30),
-        max_queue_wait: seconds(5),
-        revocable: false,
-        idempotent: false,
-    };
-    let considered =
-        |name: &str, reason| Considered { provider: provider(name), channel: Channel::Sms, step: 0, reason };
-    Plan {
-        route: RouteName::parse("default").unwrap(),
-        seed: u64::MAX,
-        candidates: vec![candidate("twilio-eu", Channel::Sms), candidate("whatsapp", Channel::WhatsApp)],
-        considered: vec![
-            considered("twilio-eu", ChoiceReason::Priority { place: 1 }),
-            considered("whatsapp", ChoiceReason::Priority { place: 1 }),
-            considered("vonage", ChoiceReason::Excluded(Exclusion::Paused)),
-        ],
-    }
-}
-
-#[tokio::test]
-async fn an_ended_verification_is_small_and_goes_by_itself() {
-    let server = RedisServer::start().unwrap();
-    let store = store(&server, "otter").await;
-    let now = store.now().await.unwrap();
-    let opened = verification(home(1), now, vec![accepted(1, "twilio-eu", now)]);
-    store.commit(home(1), vec![creation(&opened)]).await.unwrap();
-    let mut connection = connection(&server).await;
-    assert_eq!(connection.ttl::<_, i64>(key(&opened)).await.unwrap(), -1, "what is pending stays");
-    store.check(home(1), vec![submission(&opened, 1)]).await.unwrap();
-    let fields: Vec<(String, Vec<u8>)> = connection.hgetall(key(&opened)).await.unwrap();
-    let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-    assert!(bytes <= 300, "{bytes} bytes");
-    assert!(fields.iter().all(|(name, _)| name == "r"), "neither number nor code is left");
-    let life: i64 = connection.ttl(key(&opened)).await.unwrap();
-    assert!((86_390..=86_400).contains(&life), "{life} s");
+    assert_eq!(read(Some(start.clone())).await, None, "what is past its retention reads as forgotten");
+    assert_eq!(
+        read(Some(seen.clone())).await,
+        Some((0, seen.clone())),
+        "who has seen everything missed nothing"
+    );
+    tell().await;
+    let length: usize = connection(&server).await.xlen("otter:{p01}:events").await.unwrap();
+    assert_eq!(length, 1, "the next event takes the old ones with it");
+    assert_eq!(read(Some(start)).await, None);
+    assert_eq!(read(Some(seen)).await.unwrap().0, 1);
 }

@@ -4,4 +4,5 @@
 mod common;
 mod differential;
 mod engine;
+mod footprint;
 mod suite;
