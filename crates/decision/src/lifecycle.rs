@@ -133,9 +133,9 @@ pub fn step(
 ) -> Step {
     let mut turn = Turn::new(verification, fresh, policy, now);
     match event {
-        Event::Sent { attempt, outcome } => turn.sent(*attempt, outcome),
-        Event::Released { attempt } => turn.released(*attempt),
-        Event::Skipped { attempt } => turn.skipped(*attempt),
+        Event::Sent { attempt, tries, outcome } => turn.sent(*attempt, *tries, outcome),
+        Event::Released { attempt, tries } => turn.released(*attempt, *tries),
+        Event::Skipped { attempt, tries } => turn.skipped(*attempt, *tries),
         Event::Due => turn.due(),
         Event::ReceiptMerged { attempt } => turn.receipt_merged(*attempt),
         Event::Cancelled => turn.cancelled(),

@@ -33,7 +33,7 @@ pub struct Attempt {
     pub receipt: Option<Receipt>,
     /// What the vendor calls the message.
     pub reference: Option<ProviderReference>,
-    /// How often it was handed to the provider, retries included.
+    /// How often a worker claimed it: once, and once more for each retry or job that was given back.
     pub tries: u8,
     /// Whether the vendor's message has to be taken back when it is not needed any more.
     pub revocation: Revocation,

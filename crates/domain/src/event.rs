@@ -12,6 +12,8 @@ pub enum Event {
     Sent {
         /// Which attempt it held.
         attempt: AttemptNumber,
+        /// Which try of the attempt it was: what an earlier claim learnt says nothing of a later one.
+        tries: u8,
         /// What came of it.
         outcome: Result<Option<ProviderReference>, Failure>,
     },
@@ -19,11 +21,15 @@ pub enum Event {
     Released {
         /// Which attempt it held.
         attempt: AttemptNumber,
+        /// Which try of the attempt it was.
+        tries: u8,
     },
     /// A worker did not try, because the provider's breaker is open.
     Skipped {
         /// Which attempt it held.
         attempt: AttemptNumber,
+        /// Which try of the attempt it was.
+        tries: u8,
     },
     /// An instant has come at which somebody must look.
     Due,

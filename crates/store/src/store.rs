@@ -57,7 +57,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// `send_before`) are dropped on the way, a bounded number per call. Revoke jobs need no lease; they are repeated by
     /// the record's timer until settled, and are stale when nobody wants the message back (any more).
     ///
-    /// Beginning sets the lease and the timer to its end, counts the try, and sets `claimed_at` the first time.
+    /// Beginning sets the lease and the timer to its end, or to the verification's end if that is sooner, counts the try,
+    /// and sets `claimed_at` the first time.
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error>;
 
     /// Extends leases to `lease` from now if the worker still holds them, and the verification's timer with it if that is

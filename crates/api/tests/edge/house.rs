@@ -157,7 +157,7 @@ impl House {
             };
             for claimed in self.store.claim(home, claim).await.unwrap().value {
                 let before = claimed.verification;
-                let event = Event::Sent { attempt: claimed.attempt, outcome: Ok(None) };
+                let event = Event::Sent { attempt: claimed.attempt, tries: 1, outcome: Ok(None) };
                 let code = Code::parse(WRONG).unwrap();
                 let fresh = Fresh { code, key: KeyId(1), digest: Digest([0; 32]) };
                 let policy = LifecyclePolicy::default();

@@ -117,7 +117,7 @@ impl Turn<'_> {
             return self.end_attempt(attempt, AttemptEnd::Withdrawn);
         }
         let (class, error) = (FailureClass::Unavailable, ErrorClass::Timeout);
-        self.end_attempt(attempt, AttemptEnd::Failed { class, error, vendor_code: None });
+        self.close_attempt(attempt, AttemptEnd::Failed { class, error, vendor_code: None });
         self.advance(Some(class));
     }
 

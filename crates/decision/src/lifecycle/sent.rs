@@ -13,9 +13,10 @@ impl Turn<'_> {
     pub(super) fn sent(
         &mut self,
         number: AttemptNumber,
+        tries: u8,
         outcome: &Result<Option<ProviderReference>, Failure>,
     ) {
-        let Some(attempt) = self.next.attempt(number).cloned() else { return };
+        let Some(attempt) = self.tried(number, tries) else { return };
         match (&attempt.phase, outcome) {
             (Phase::Claimed { .. }, Ok(reference)) => self.accepted(&attempt, reference.clone()),
             (Phase::Claimed { .. }, Err(failure)) => self.failed(&attempt, failure),
@@ -35,9 +36,14 @@ impl Turn<'_> {
         }
     }
 
+    /// The attempt, if this was its latest try.
+    fn tried(&self, number: AttemptNumber, tries: u8) -> Option<Attempt> {
+        self.next.attempt(number).filter(|attempt| attempt.tries == tries).cloned()
+    }
+
     /// A worker gives a job back before anything left.
-    pub(super) fn released(&mut self, number: AttemptNumber) {
-        let Some(attempt) = self.next.attempt(number).cloned() else { return };
+    pub(super) fn released(&mut self, number: AttemptNumber, tries: u8) {
+        let Some(attempt) = self.tried(number, tries) else { return };
         let Phase::Claimed { .. } = attempt.phase else { return };
         if !self.next.is_pending() {
             self.end_attempt(&attempt, AttemptEnd::Withdrawn);
@@ -46,14 +52,13 @@ impl Turn<'_> {
         let withdraw_at = self.withdraw_at(&attempt);
         if let Some(attempt) = self.attempt_mut(number) {
             attempt.phase = Phase::Queued { withdraw_at };
-            attempt.tries = attempt.tries.saturating_sub(1);
         }
         self.dispatch(&attempt, JobKind::Send);
     }
 
     /// A worker did not even try.
-    pub(super) fn skipped(&mut self, number: AttemptNumber) {
-        let Some(attempt) = self.next.attempt(number).cloned() else { return };
+    pub(super) fn skipped(&mut self, number: AttemptNumber, tries: u8) {
+        let Some(attempt) = self.tried(number, tries) else { return };
         let Phase::Claimed { .. } = attempt.phase else { return };
         let (class, error) = (FailureClass::Unavailable, ErrorClass::Unknown);
         // Nothing was submitted, so it is no evidence: an open breaker must not lower the rates of whom it protects.
@@ -79,13 +84,16 @@ impl Turn<'_> {
 
     /// Ends an attempt that led to no message; its code leaves its slot at once.
     pub(super) fn end_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
-        if let AttemptEnd::Failed { class, .. } = how {
-            self.observe(attempt, Measure::Failed(class));
+        match how {
+            // Our own deadline says nothing about the provider.
+            AttemptEnd::Failed { error: ErrorClass::Expired, .. } | AttemptEnd::Withdrawn => {}
+            AttemptEnd::Failed { class, .. } => self.observe(attempt, Measure::Failed(class)),
         }
         self.close_attempt(attempt, how);
     }
 
-    fn close_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
+    /// The same for one that was not submitted to the provider: it is no evidence.
+    pub(super) fn close_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
         let number = attempt.number;
         let at = self.now;
         if let Some(attempt) = self.attempt_mut(number) {

@@ -135,7 +135,8 @@ impl History {
             Ok(()) => Ok(ProviderReference::parse("message-1").ok()),
             Err(class) => Err(Failure::new(class, ErrorClass::Unknown)),
         };
-        self.on(Event::Sent { attempt, outcome })
+        let tries = self.current().tries;
+        self.on(Event::Sent { attempt, tries, outcome })
     }
 
     pub(crate) fn due_at(&self) -> Option<Moment> {

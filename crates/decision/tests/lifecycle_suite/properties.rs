@@ -52,14 +52,17 @@ fn apply(history: &mut History, what: &Happens) -> Vec<Effect> {
         }
         Happens::Sent(class) => {
             let attempt = history.current().number;
-            history.on(Event::Sent { attempt, outcome: outcome(*class) })
+            let tries = history.current().tries;
+            history.on(Event::Sent { attempt, tries, outcome: outcome(*class) })
         }
         Happens::SentTo(attempt, class) => {
-            history.on(Event::Sent { attempt: number(*attempt), outcome: outcome(*class) })
+            let tries = history.verification.attempt(number(*attempt)).map_or(1, |attempt| attempt.tries);
+            history.on(Event::Sent { attempt: number(*attempt), tries, outcome: outcome(*class) })
         }
         Happens::Released => {
             let attempt = history.current().number;
-            history.on(Event::Released { attempt })
+            let tries = history.current().tries;
+            history.on(Event::Released { attempt, tries })
         }
         Happens::Pass(millis) => {
             history.after(std::time::Duration::from_millis(*millis));

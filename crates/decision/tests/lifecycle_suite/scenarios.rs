@@ -44,7 +44,7 @@ fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_left()
 fn what_was_not_tried_is_no_evidence() {
     let mut history = History::login();
     assert!(history.claim());
-    let effects = history.on(Event::Skipped { attempt: AttemptNumber::FIRST });
+    let effects = history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1 });
     assert_eq!(history.current_provider(), "beta");
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Observe(_))), "{effects:?}");
 }
@@ -306,8 +306,21 @@ fn a_worker_that_stops_gives_its_job_back() {
     let mut history = History::login();
     history.claim();
     let attempt = history.current().number;
-    let effects = history.on(Event::Released { attempt });
+    let effects = history.on(Event::Released { attempt, tries: 1 });
     assert_eq!(dispatches(&effects, JobKind::Send), 1);
     assert!(matches!(history.current().phase, Phase::Queued { .. }));
     assert!(history.claim());
+}
+
+#[test]
+fn what_an_earlier_try_learnt_says_nothing_of_a_later_one() {
+    let mut history = History::login();
+    history.sends(Err(FailureClass::Unavailable));
+    history.wait();
+    assert!(history.claim());
+    let failure = Failure::new(FailureClass::Unavailable, ErrorClass::Network);
+    let late = Event::Sent { attempt: AttemptNumber::FIRST, tries: 1, outcome: Err(failure) };
+    assert!(history.on(late).is_empty(), "the second try is still under way");
+    history.sent(Ok(()));
+    assert!(matches!(history.current().phase, Phase::Accepted { .. }));
 }

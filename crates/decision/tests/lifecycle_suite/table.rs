@@ -57,11 +57,11 @@ fn events() -> Vec<(&'static str, Act)> {
         ("sent: unavailable", |history| history.sent(Err(FailureClass::Unavailable))),
         ("sent: misconfigured", |history| history.sent(Err(FailureClass::Misconfigured))),
         ("sent: ambiguous", |history| history.sent(Err(FailureClass::Ambiguous))),
-        ("skipped", |history| history.on(Event::Skipped { attempt: AttemptNumber::FIRST })),
+        ("skipped", |history| history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1 })),
         ("its instant comes", |history| if history.due_at().is_some() { history.wait() } else { Vec::new() }),
         ("receipt: delivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered)),
         ("receipt: undelivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered)),
-        ("released", |history| history.on(Event::Released { attempt: AttemptNumber::FIRST })),
+        ("released", |history| history.on(Event::Released { attempt: AttemptNumber::FIRST, tries: 1 })),
         ("resend, 60 s later", |history| {
             history.after(seconds(60));
             history.resend(None).unwrap_or_default()

@@ -236,8 +236,23 @@ impl Intake {
                 let rule = tenant.recipient_limits[rule];
                 Err(Refusal::RecipientLimited { rule, retry_after })
             }
-            CommitVerdict::Conflict => Ok(None),
+            CommitVerdict::Conflict => self.opened_before(&opened, purpose).await,
         }
+    }
+
+    /// An id holds 62 random bits: one that exists is that of our own commit, whose answer was lost, as long as everything
+    /// else about it says so.
+    async fn opened_before(
+        &self,
+        opened: &Verification,
+        purpose: &PurposePolicy,
+    ) -> Result<Option<Sent>, Refusal> {
+        let found = self.books.load(opened.id).await?;
+        let ours = found.filter(|found| {
+            (&found.tenant, &found.recipient, found.created_at)
+                == (&opened.tenant, &opened.recipient, opened.created_at)
+        });
+        Ok(ours.map(|found| answer(found, purpose, false)))
     }
 
     /// The code that travels first: the caller's own or a new one.

@@ -70,28 +70,28 @@ impl Lane {
         verification: &Verification,
         attempt: &Attempt,
     ) -> (Event, Option<Change>) {
-        let number = attempt.number;
+        let (number, tries) = (attempt.number, attempt.tries);
         let (sender, dispatch) = match self.prepare(setup, verification, attempt) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 self.count(attempt, &Err(failure.clone()));
-                return (Event::Sent { attempt: number, outcome: Err(failure) }, None);
+                return (Event::Sent { attempt: number, tries, outcome: Err(failure) }, None);
             }
         };
         if self.worker.books.now() >= verification.send_before {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::Expired, None);
-            return (Event::Released { attempt: number }, None);
+            return (Event::Released { attempt: number, tries }, None);
         }
         let segment =
             Segment { provider: self.name.clone(), channel: attempt.channel, country: verification.country };
         if self.is_skipped(setup, verification, &segment) {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::SkippedOpen, None);
-            return (Event::Skipped { attempt: number }, None);
+            return (Event::Skipped { attempt: number, tries }, None);
         }
         let outcome = self.hand_over(setup, &*sender, &dispatch).await;
         self.count(attempt, &outcome);
         let change = self.learn(&segment, &outcome);
-        (Event::Sent { attempt: number, outcome }, change)
+        (Event::Sent { attempt: number, tries, outcome }, change)
     }
 
     /// Whether the breaker keeps the job from being tried. When nobody else could go, an open breaker is tried (RTE-21).
