@@ -34,10 +34,10 @@ impl Leases {
     }
 
     /// Renews what is held until the process closes.
-    pub(crate) async fn keep(self: Arc<Self>, books: Arc<Books>, worker: WorkerId, phases: Phases) {
+    pub(crate) async fn keep(&self, books: &Books, worker: &WorkerId, phases: &Phases) {
         while phases.now() < Phase::Closing {
             tokio::select! {
-                () = tokio::time::sleep(RENEWAL) => self.renew(&books, &worker).await,
+                () = tokio::time::sleep(RENEWAL) => self.renew(books, worker).await,
                 () = phases.reached(Phase::Closing) => return,
             }
         }

@@ -9,6 +9,7 @@ use otter_store::Board;
 use tracing::warn;
 
 use crate::Books;
+use crate::standing::{Trouble, standing};
 
 /// How old the view may be.
 const REFRESH: Duration = Duration::from_secs(2);
@@ -38,10 +39,19 @@ impl View {
         Ok(())
     }
 
-    /// Keeps the view fresh until the process drains.
+    /// Keeps the view fresh until the process closes.
     pub async fn keep_fresh(self: Arc<Self>, books: Arc<Books>, phases: Phases) {
+        standing("view", || self.refresh_again_and_again(&books, &phases)).await;
+    }
+
+    async fn refresh_again_and_again(&self, books: &Books, phases: &Phases) {
+        let mut trouble = Trouble::default();
         while phases.now() < Phase::Closing {
-            if let Err(error) = self.refresh(&books).await {
+            let refreshed = self.refresh(books).await;
+            let is_news = trouble.is_news(&refreshed);
+            if let Err(error) = refreshed
+                && is_news
+            {
                 warn!(error = %error, "could not refresh the view of providers");
             }
             tokio::select! {

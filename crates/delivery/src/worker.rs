@@ -71,9 +71,12 @@ impl Worker {
     /// process closes. Dropping it drops its sends: their leases run out, and their outcome is then ambiguous.
     pub async fn run(self, provider: ProviderName, phases: Phases) {
         let leases = Arc::new(Leases::default());
-        let renewal = Arc::clone(&leases).keep(Arc::clone(&self.books), self.id.clone(), phases.clone());
+        let (books, id) = (Arc::clone(&self.books), self.id.clone());
+        let renewal = standing("leases", || leases.keep(&books, &id, &phases));
         let rest = Mutex::new(Moment::EPOCH);
-        let lane = Arc::new(Lane { worker: self, name: provider, leases, phases, rest });
+        let lane =
+            Lane { worker: self, name: provider, leases: Arc::clone(&leases), phases: phases.clone(), rest };
+        let lane = Arc::new(lane);
         let work = standing("lane", || lane::Work::new(Arc::clone(&lane)).run());
         tokio::select! {
             () = work => {}

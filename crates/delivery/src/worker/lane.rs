@@ -4,13 +4,15 @@
 //! and four times a second all of them. The first is asked as soon as something can be started, and goes to the end if
 //! it may hold more, so that a full partition keeps nobody waiting behind it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use otter_domain::{Moment, Partition, ProviderName};
 use otter_provider::Provider;
 use otter_runtime::Phase;
-use otter_store::{Claim, Claimed, Wake, WakeReason};
+use otter_store::{Claim, Claimed, Error, Wake, WakeReason};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -96,7 +98,9 @@ impl Work {
             if slots == 0 || self.lane.phases.now() >= Phase::Draining {
                 break;
             }
-            let started = self.start(home, slots.min(CLAIM), &provider).await;
+            let started = self.start(home, slots.min(CLAIM), &provider);
+            // A panic here must not take the sends in flight with it.
+            let started = AssertUnwindSafe(started).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
             let is_news = self.trouble.is_news(&started);
             match started {
                 Ok(Turn::Again) => {}
@@ -186,6 +190,10 @@ impl Work {
         }
         lane.worker.metrics.in_flight(&lane.name, self.sends.len());
     }
+}
+
+fn panicked() -> BooksError {
+    Error::Unavailable { doing: "claiming jobs from a store that panicked", source: None }.into()
 }
 
 /// What becomes of a partition after it was asked.

@@ -63,6 +63,7 @@ pub(crate) struct Plan {
     /// Steps of the route: a channel and its providers.
     pub(crate) steps: Vec<(Channel, Vec<&'static str>)>,
     pub(crate) succeed_on: SucceedOn,
+    pub(crate) max_queue_wait: Duration,
     pub(crate) concurrency: u16,
     pub(crate) rate: Option<u32>,
     pub(crate) tenant: TenantPolicy,
@@ -75,6 +76,7 @@ impl Plan {
         Self {
             steps,
             succeed_on: SucceedOn::Delivered,
+            max_queue_wait: seconds(5),
             concurrency: 8,
             rate: None,
             tenant: policy("shop"),
@@ -310,7 +312,7 @@ fn setup(plan: &Plan, vendors: &BTreeMap<&'static str, Arc<Vendor>>) -> Setup {
         ranking: Ranking::Priority,
         succeed_on: plan.succeed_on,
         wait: seconds(30),
-        max_queue_wait: seconds(5),
+        max_queue_wait: plan.max_queue_wait,
     });
     let route = Route { name: name.clone(), steps: steps.collect() };
     let providers = vendors.iter().map(|(name, vendor)| (provider(name), configured(plan, name, vendor)));

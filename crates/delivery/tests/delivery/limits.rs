@@ -22,12 +22,10 @@ async fn backlog(rate: u32, jobs: u32) -> (Vec<Instant>, Duration) {
     let house = House::without_workers(Plan {
         rate: Some(rate),
         concurrency: 50,
+        max_queue_wait: seconds(60),
         ..Plan::of(vec![(otter_domain::Channel::Sms, vec!["alpha"])])
     })
     .await;
-    let mut route = house.setup.load().routes.values().next().unwrap().clone();
-    route.steps[0].max_queue_wait = seconds(60);
-    house.reload(|setup| setup.routes = [(route.name.clone(), route)].into());
     let alpha = house.vendor("alpha");
     alpha.answers_by_itself(millis(30), Ok(None));
     for place in 0..jobs {

@@ -38,8 +38,10 @@ pub(crate) enum Fault {
     AnswerLost,
     /// The engine panics.
     Panics,
-    /// It waits until the fault is gone.
+    /// It waits until the faults are gone.
     Hangs,
+    /// It is done, and the answer waits until the faults are gone.
+    AnswerHangs,
 }
 
 #[derive(Debug)]
@@ -73,13 +75,15 @@ impl FaultyStore {
         self.faults.send_if_modified(|faults| {
             if let Some((_, fault, times)) = faults.iter_mut().find(|(of, _, left)| *of == op && *left > 0) {
                 found = Some(*fault);
-                if *fault != Fault::Hangs {
-                    *times -= 1;
-                }
+                *times -= 1;
             }
             false
         });
         found
+    }
+
+    async fn calmed(&self) {
+        self.faults.subscribe().wait_for(Vec::is_empty).await.unwrap();
     }
 
     async fn pass<T>(&self, op: Op, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -91,9 +95,13 @@ impl FaultyStore {
             Some(Fault::AnswerLost) => call.await.and(lost),
             Some(Fault::Panics) => panic!("the engine of a test panics"),
             Some(Fault::Hangs) => {
-                let mut faults = self.faults.subscribe();
-                faults.wait_for(Vec::is_empty).await.unwrap();
+                self.calmed().await;
                 call.await
+            }
+            Some(Fault::AnswerHangs) => {
+                let answer = call.await;
+                self.calmed().await;
+                answer
             }
         }
     }

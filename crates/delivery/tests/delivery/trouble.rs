@@ -3,7 +3,7 @@
 use otter_domain::{FailureClass, Measure, Phase};
 use tokio::time::{Instant, sleep};
 
-use crate::house::{House, attempt, millis, seconds};
+use crate::house::{House, attempt, seconds};
 use crate::journeys::is_accepted;
 use crate::store::{Fault, Op};
 
@@ -76,13 +76,15 @@ async fn a_panic_in_the_scheduler_or_in_a_batch_is_not_the_end_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_goes_on_after_a_panic() {
+async fn a_lane_goes_on_after_a_panic_and_its_sends_in_flight_do_too() {
     let (house, worker) = House::usual().await;
-    sleep(millis(100)).await;
-    worker.store.disturb(Op::Claim, Fault::Panics, 3);
-    sleep(seconds(1)).await;
-    sleep(seconds(2)).await;
-    let id = house.send().await;
+    let first = house.send_to(1).await;
+    let call = house.vendor("alpha").next().await;
+    worker.store.disturb(Op::Claim, Fault::Panics, 30);
+    worker.store.disturb(Op::Renew, Fault::Panics, 1);
+    sleep(seconds(4)).await;
+    call.accept();
+    house.until(first, is_accepted).await;
+    house.send_to(2).await;
     house.vendor("alpha").next().await.accept();
-    house.until(id, is_accepted).await;
 }
