@@ -129,6 +129,15 @@ async fn a_repeat_of_the_winning_check_learns_the_same(kept: Kept) {
     assert_eq!(check("first").await, CheckOutcome::Verified);
     assert_eq!(check("first").await, CheckOutcome::Verified, "the winner's answer may have been lost");
     assert_eq!(check("second").await, CheckOutcome::Consumed);
+    let other = otter_contract::v1::CheckOtpRequest {
+        verification_id: sent.verification_id.clone(),
+        code: wrong(&code),
+        purpose: "login".to_owned(),
+        request_id: "first".to_owned(),
+        ..Default::default()
+    };
+    let answer = world.client.otp.clone().check_otp(other).await.unwrap().into_inner();
+    assert_eq!(answer.outcome(), CheckOutcome::Consumed, "another code under the winner's name is no repeat");
 }
 
 /// The life of the code ends while nobody works on its lane; a worker that starts afterwards sends nothing.

@@ -1,6 +1,6 @@
 //! Limits on sends, and waits after failed checks.
 
-use otter_contract::v1::CheckOutcome;
+use otter_contract::v1::{AttemptState, Channel, CheckOutcome};
 use otter_tests::{Kept, World, login, reason, retry_after};
 
 on_both_stores!(
@@ -54,13 +54,19 @@ async fn sec_05_failures_in_a_row_make_the_next_verification_wait(kept: Kept) {
 }
 
 async fn sec_19_a_resend_too_early_says_when(kept: Kept) {
-    let world = World::start(kept).await;
-    let more = otter_contract::v1::Channel::Unspecified;
-    let number = "+4915112345678";
-    let sent = world.client.login(number, &[]).await;
-    world.code(number).await;
-    let refused = world.client.resend(&sent.verification_id, more).await;
-    if let Err(refused) = refused {
-        assert!(retry_after(&refused).is_some(), "{refused:?}");
-    }
+    let vendor = otter_tests::vendor().await;
+    let text = otter_tests::configuration(&kept, &vendor, "").replace("resend.cooldowns = [\"1s\"]", "");
+    let otter = otter_tests::Otter::start(&text, &[]).await;
+    let client = otter_tests::Client::connect(&otter.grpc_url()).await;
+    let sent = client.login("+4915112345678", &[]).await;
+    let id = &sent.verification_id;
+    client
+        .until(id, "the first message to be accepted", |v| v.attempts[0].state() == AttemptState::Accepted)
+        .await;
+    let refused = client.resend(id, Channel::Unspecified).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (tonic::Code::ResourceExhausted, "RESEND_TOO_EARLY")
+    );
+    assert!(retry_after(&refused).is_some_and(|wait| (20..=30).contains(&wait.as_secs())), "{refused:?}");
 }

@@ -68,7 +68,16 @@ async fn a_dry_run_explains_and_sends_nothing() {
 async fn a_changed_configuration_is_taken_over_and_a_wrong_one_is_not() {
     let world = World::start(Kept::embedded()).await;
     let text = otter_tests::configuration(&world.kept, &world.vendor, "");
-    world.otter.reconfigure(&text.replace("code_digits", "code_digit"));
+    world.otter.reconfigure(&text.replace("min_useful", "min_usefull"));
+    let refused = async {
+        while !world.otter.log().contains("configuration refused") {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), refused)
+        .await
+        .expect("the wrong file is noticed");
+    world.client.login("+4915112345678", &[]).await;
     world.otter.reconfigure(&format!("{text}\n[tenants.shop.purposes.signup]\nroute = \"everyday\"\n"));
     let mut request = login("+4915112345678", &[]);
     request.purpose = "signup".to_owned();

@@ -57,6 +57,14 @@ pub struct Keys {
     pub token: Vec<(KeyId, Key)>,
 }
 
+impl Keys {
+    /// All rings, to be compared.
+    pub(crate) fn rings(&self) -> [Vec<(KeyId, &[u8])>; 3] {
+        [&self.pepper, &self.sealing, &self.token]
+            .map(|ring| ring.iter().map(|(id, key)| (*id, key.reveal())).collect())
+    }
+}
+
 /// Where durable state is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {

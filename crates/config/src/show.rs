@@ -27,9 +27,14 @@ impl Settings {
         self.shown.0.to_string()
     }
 
-    /// The sections that differ in `next` and only take effect after a restart. Inline secrets are not compared.
+    /// The sections that differ in `next` and only take effect after a restart; of secrets, what they hold is compared.
     pub fn restart_needed_for(&self, next: &Self) -> Vec<&'static str> {
-        FIXED.into_iter().filter(|section| self.shown.0.get(*section) != next.shown.0.get(*section)).collect()
+        let differs = |section: &&str| match *section {
+            "install" => self.keys.install.reveal() != next.keys.install.reveal(),
+            "keys" => self.keys.rings() != next.keys.rings(),
+            section => self.shown.0.get(section) != next.shown.0.get(section),
+        };
+        FIXED.into_iter().filter(differs).collect()
     }
 }
 

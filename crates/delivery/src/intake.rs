@@ -136,10 +136,35 @@ impl Intake {
             return Ok(Checked { verdict: CheckVerdict::Unknown, verification: None, now });
         };
         let digests = drawing::presented(&code, id, &purpose, &context, &self.keys);
+        let request_id = request_id.map(|name| self.check_name(&name, id, &purpose, &context, &code));
         let answer = self.books.check(home, CheckSubmission { id, tenant, digests, request_id }).await?;
         let now = self.books.now();
         tally::checked(self.books.metrics(), &answer.verdict, answer.verification.as_ref(), now);
         Ok(Checked { verdict: answer.verdict, verification: answer.verification, now })
+    }
+
+    /// The name under which a check can be repeated: keyed, and bound to all that was submitted, so that the winner's name
+    /// with another code, purpose or payment is not a repeat (SEC-14, CMP-20).
+    fn check_name(
+        &self,
+        name: &RequestId,
+        id: VerificationId,
+        purpose: &PurposeName,
+        context: &Context,
+        code: &Code,
+    ) -> RequestId {
+        let context = context.canonical();
+        let fields: [&[u8]; 6] = [
+            b"check",
+            name.as_str().as_bytes(),
+            id.as_bytes(),
+            purpose.as_str().as_bytes(),
+            context.as_bytes(),
+            code.reveal().as_bytes(),
+        ];
+        let bound = otter_decision::challenge::fingerprint(&self.keys.install, &fields);
+        let hex: String = bound.iter().map(|byte| format!("{byte:02x}")).collect();
+        RequestId::parse(&hex).expect("64 hex digits are visible ASCII")
     }
 
     /// Sends one more message: ends the current wait and lets the next candidate go, or one of the asked channel. Counts

@@ -144,9 +144,13 @@ impl Frame {
     }
 }
 
-/// The whole minutes that a code has left, as a text tells them: rounded down, at least 1, at most [`MAX_MINUTES`].
+/// How much of a minute counts as the whole of it: a message is rendered moments after its code was accepted.
+const NEARLY: Duration = Duration::from_secs(15);
+
+/// The minutes that a code has left, as a text tells them: whole and nearly whole ones, at least 1, at most
+/// [`MAX_MINUTES`].
 pub(crate) fn minutes(remaining: Duration) -> u8 {
-    let minutes = (remaining.as_secs() / 60).clamp(1, u64::from(MAX_MINUTES));
+    let minutes = (remaining.saturating_add(NEARLY).as_secs() / 60).clamp(1, u64::from(MAX_MINUTES));
     u8::try_from(minutes).unwrap_or(MAX_MINUTES)
 }
 
@@ -221,11 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn minutes_are_rounded_down_within_what_a_code_can_live() {
+    fn minutes_are_whole_or_nearly_so_within_what_a_code_can_live() {
         let check = |seconds, expected| assert_eq!(minutes(Duration::from_secs(seconds)), expected);
         check(0, 1);
         check(59, 1);
-        check(119, 1);
+        check(104, 1);
+        check(105, 2);
+        check(284, 4);
+        check(299, 5);
         check(300, 5);
         check(600, 10);
         check(u64::MAX, 10);

@@ -22,6 +22,7 @@ mod template;
 mod tenant;
 
 pub use catalogue::{Catalogue, NoContent, Wish};
+pub use lint::is_plain_name;
 pub use preview::{Preview, Room};
 pub use problem::{Flaw, Place, TemplateProblem};
 pub use settings::{Override, TenantTexts, WhatsAppTemplate};

@@ -44,11 +44,22 @@ pub(crate) fn length_flaw(frame: &Frame, wordings: &[Template]) -> Option<Flaw> 
     frame.too_many_bytes(&longest).then(|| Flaw::TooManyBytes(longest.text.reveal().len()))
 }
 
+/// Whether a name can stand in a text without changing what the rest of it says or does: on one line, without what
+/// turns the direction of writing or cannot be seen, without braces, and no address with a scheme (FMT-15).
+pub fn is_plain_name(name: &str) -> bool {
+    let harmful = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '{' | '}' | '\u{ad}' | '\u{61c}' | '\u{feff}')
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+    };
+    !name.contains(harmful) && !name.contains("://")
+}
+
 /// What is wrong with a brand.
 pub(crate) fn brand_flaws(brand: &str) -> Vec<Flaw> {
     let shaped = (1..=32).contains(&brand.chars().count()) && brand.trim() == brand;
     let mut flaws = Vec::new();
-    if !shaped || brand.chars().any(char::is_control) {
+    if !shaped || !is_plain_name(brand) {
         flaws.push(Flaw::BrandShape);
     }
     flaws.extend(group_of_digits(brand).map(|digits| Flaw::OtherDigits(digits.to_owned())));
@@ -316,7 +327,8 @@ mod tests {
 
     #[test]
     fn brands_fit_on_a_line() {
-        for wrong in ["", " x", "x ", "a\nb", &"x".repeat(33)] {
+        let hostile = ["http://x.y", "\u{202e}abc", "{code}", "a\u{200b}b"];
+        for wrong in ["", " x", "x ", "a\nb", &"x".repeat(33)].into_iter().chain(hostile) {
             assert_eq!(brand_flaws(wrong), [Flaw::BrandShape], "{wrong}");
         }
         assert_eq!(brand_flaws("Booking.com"), []);

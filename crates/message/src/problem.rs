@@ -201,7 +201,9 @@ pub enum Flaw {
     )]
     PaymentOverWhatsApp,
     /// A brand that does not fit on a line.
-    #[error("must be 1 to 32 visible characters on one line, without spaces at its ends")]
+    #[error(
+        "must be 1 to 32 visible characters on one line, without spaces at its ends, braces or an address"
+    )]
     BrandShape,
     /// Not a bare host (FMT-10).
     #[error("must be a bare lower-case host such as example.com, without scheme, port or path")]

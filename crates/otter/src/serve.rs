@@ -107,10 +107,9 @@ impl ServeOptions {
 }
 
 /// Waits to be told to stop; reloads on SIGHUP and when the file changes.
-async fn watch(node: &Node, settings: Settings, config: Option<&Path>, mut stop: Stop, mut hangups: Hangups) {
+async fn watch(node: &Node, started: Settings, config: Option<&Path>, mut stop: Stop, mut hangups: Hangups) {
     let text = |path: Option<&Path>| path.and_then(|path| std::fs::read_to_string(path).ok());
     let mut known = text(config);
-    let mut running = settings;
     loop {
         let asked = tokio::select! {
             () = stop.asked() => return,
@@ -120,26 +119,24 @@ async fn watch(node: &Node, settings: Settings, config: Option<&Path>, mut stop:
         let present = text(config);
         if asked || (present.is_some() && present != known) {
             known = present;
-            running = reload(node, running, config);
+            reload(node, &started, config);
         }
     }
 }
 
-/// Puts what the file says now in force and returns it; what was in force before if it is wrong.
-fn reload(node: &Node, running: Settings, config: Option<&Path>) -> Settings {
+/// Puts what the file says now in force, and names what of it needs a restart; a wrong file changes nothing.
+fn reload(node: &Node, started: &Settings, config: Option<&Path>) {
     match run::load(config) {
         Ok(loaded) => {
             run::report(&loaded.warnings, std::io::stderr());
-            for setting in running.restart_needed_for(&loaded.settings) {
+            for setting in started.restart_needed_for(&loaded.settings) {
                 warn!(setting, "a restart is needed for this setting");
             }
             node.reload(&loaded.settings);
-            loaded.settings
         }
         Err(problem) => {
             node.reload_refused();
             error!(problem = %problem, "configuration refused; the one in force stays");
-            running
         }
     }
 }

@@ -219,9 +219,11 @@ fn payee_name(fields: &mut Fields, text: &str) -> String {
     let length = text.chars().count();
     if !(1..=LONGEST_PAYEE_NAME).contains(&length)
         || text.trim().is_empty()
-        || text.contains(char::is_control)
+        || !otter_message::is_plain_name(text)
     {
-        let form = format!("must be 1 to {LONGEST_PAYEE_NAME} characters on one line");
+        let form = format!(
+            "must be 1 to {LONGEST_PAYEE_NAME} visible characters on one line, without braces or an address"
+        );
         fields.bad("payment.payee_name", form);
     }
     text.to_owned()

@@ -117,7 +117,11 @@ pub(super) fn next_candidate(verification: &Verification) -> Option<usize> {
 pub(super) fn is_open(verification: &Verification, candidates: &[Candidate], candidate: &Candidate) -> bool {
     verification.attempts.iter().all(|attempt| match verdict_on(attempt) {
         Some(FailureClass::Unroutable) => attempt.channel != candidate.channel,
-        Some(FailureClass::Rejected | FailureClass::Misconfigured) => attempt.provider != candidate.provider,
+        Some(FailureClass::Rejected) => attempt.provider != candidate.provider,
+        // Senders and templates are registered per channel: the account's other channels may work.
+        Some(FailureClass::Misconfigured) => {
+            (&attempt.provider, attempt.channel) != (&candidate.provider, candidate.channel)
+        }
         Some(FailureClass::Ambiguous) => {
             let repeatable = candidates.get(usize::from(attempt.candidate)).is_some_and(|c| c.idempotent);
             repeatable || attempt.provider != candidate.provider

@@ -324,3 +324,14 @@ fn what_an_earlier_try_learnt_says_nothing_of_a_later_one() {
     history.sent(Ok(()));
     assert!(matches!(history.current().phase, Phase::Accepted { .. }));
 }
+
+#[test]
+fn an_account_that_is_misconfigured_for_one_channel_is_tried_on_another() {
+    let both = vec![candidate("alpha", Channel::Sms), candidate("alpha", Channel::Voice)];
+    let mut misconfigured = History::open(both.clone(), LifecyclePolicy::default());
+    misconfigured.sends(Err(FailureClass::Misconfigured));
+    assert_eq!(misconfigured.current().channel, Channel::Voice);
+    let mut rejected = History::open(both, LifecyclePolicy::default());
+    rejected.sends(Err(FailureClass::Rejected));
+    assert_eq!(rejected.ending(), Some(Ending::Failed), "what one account rejects needs another account");
+}
