@@ -107,7 +107,7 @@ fn built_in_texts_speak_the_language_asked_for() {
     check("pt-BR", "042137 é seu codigo ExampleCo. Expira em 5 minutos. Nunca o compartilhe.");
     check("zh-Hant-TW", "驗證碼042137，5分鐘內有效，請勿告訴他人。【ExampleCo】");
     check("tlh", "042137 is your ExampleCo code. It expires in 5 minutes. Do not share it.");
-    let last_minute = Case { remaining: 119, ..LOGIN };
+    let last_minute = Case { remaining: 90, ..LOGIN };
     assert!(text(&catalogue, &last_minute).contains("in 1 minute."));
 }
 
