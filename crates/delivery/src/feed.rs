@@ -67,6 +67,13 @@ struct Kept {
     events: VecDeque<(Position, Arc<Happening>)>,
 }
 
+impl Kept {
+    /// The last position that was read.
+    fn read_to(&self) -> Option<Position> {
+        self.events.back().map(|(position, _)| position).or(self.before.as_ref()).cloned()
+    }
+}
+
 impl Feed {
     /// A feed over these books; [`Self::run`] fills it.
     pub fn new(books: Arc<Books>) -> Arc<Self> {
@@ -102,7 +109,11 @@ impl Feed {
         Ok(Subscription { feed: Arc::clone(self), tenant, positions, turn: 0, news })
     }
 
+    /// Where this process has read to; before its first reading, where the store is.
     async fn latest(&self, home: Partition) -> Result<Position, FeedError> {
+        if let Some(position) = self.recent(home).read_to() {
+            return Ok(position);
+        }
         let answer = self.books.store().events(home, None, 0).await.map_err(BooksError::from)?;
         match self.books.stamped(answer) {
             Events::Read { next, .. } => Ok(next),

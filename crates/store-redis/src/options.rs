@@ -22,11 +22,13 @@ pub struct Options {
     pub require: Require,
     /// Seals what only the send path may read.
     pub sealer: Sealer,
+    /// A keyed hash of the install key: a process with another key would look for everything in the wrong place.
+    pub install: [u8; 32],
 }
 
 impl Options {
     /// A server by its address, and otherwise what an installation has unless told otherwise.
-    pub fn new(url: Secret, sealer: Sealer) -> Self {
+    pub fn new(url: Secret, sealer: Sealer, install: [u8; 32]) -> Self {
         Self {
             url,
             prefix: "otter".to_owned(),
@@ -35,6 +37,7 @@ impl Options {
             response_timeout: Duration::from_millis(500),
             require: Require::Strict,
             sealer,
+            install,
         }
     }
 }

@@ -37,6 +37,9 @@ const HIDDEN: Duration = Duration::from_secs(5);
 /// The key under which the installation's number of partitions is posted.
 const PARTITIONS: &str = "partitions";
 
+/// The entry of the installation's board that holds a keyed hash of the install key.
+const INSTALL: &str = "install";
+
 /// Durable state in one Redis or Valkey server.
 ///
 /// Cheap to share; one connection carries all calls of a process, a second one listens for wakes. A lost connection
@@ -58,9 +61,11 @@ impl RedisStore {
     /// Connects, and examines the server before anything is trusted to it.
     ///
     /// Fails with [`Error::Unsuitable`] when the server is too old, a replica or part of a cluster, when it could lose
-    /// what is accepted (unless [`crate::Require::Warn`]), or when the installation has another number of partitions.
+    /// what is accepted (unless [`crate::Require::Warn`]), or when the installation has
+    /// another number of partitions or another install key.
     pub async fn connect(options: Options) -> Result<Arc<Self>, Error> {
-        let Options { url, prefix, partitions, retention, response_timeout, require, sealer } = options;
+        let Options { url, prefix, partitions, retention, response_timeout, require, sealer, install } =
+            options;
         if prefix.is_empty() || prefix.contains(['{', '}', ':']) {
             return Err(Error::Unsuitable {
                 why: "the key prefix must be a word without {, } and :".to_owned(),
@@ -81,24 +86,24 @@ impl RedisStore {
             keep: Keep::from(retention),
             sealer,
         };
-        store.agree_on_partitions().await?;
+        let ours = store.partitions.get().to_string();
+        let has = |theirs: &str| format!("has {theirs} partitions and the configuration says {ours}");
+        store.agree(PARTITIONS, &ours, has).await?;
+        let install: String = install.iter().map(|byte| format!("{byte:02x}")).collect();
+        store.agree(INSTALL, &install, |_| "was made under another install key".to_owned()).await?;
         Ok(Arc::new(store))
     }
 
-    /// The first process of an installation says how many partitions there are; all others must say the same.
-    async fn agree_on_partitions(&self) -> Result<(), Error> {
-        let ours = self.partitions.get().to_string();
-        let entry = self.entry(Board::Installation, PARTITIONS, ours.clone().into_bytes(), None, true);
+    /// The first process of an installation says what is fixed from then on; all others must say the same.
+    async fn agree(&self, key: &str, ours: &str, wrong: impl Fn(&str) -> String) -> Result<(), Error> {
+        let entry = self.entry(Board::Installation, key, ours.as_bytes().to_vec(), None, true);
         let theirs: Stamped<ByteBuf> =
             self.run(self.shared(), &self.scripts.post, &entry, "reading the installation").await?;
         if theirs.value == ours.as_bytes() {
             return Ok(());
         }
-        let theirs = String::from_utf8_lossy(&theirs.value).into_owned();
-        let why = format!(
-            "the installation has {theirs} partitions and the configuration says {ours}; it is fixed at install"
-        );
-        Err(Error::Unsuitable { why })
+        let wrong = wrong(&String::from_utf8_lossy(&theirs.value));
+        Err(Error::Unsuitable { why: format!("the installation {wrong}; it is fixed at install") })
     }
 
     fn entry<'a>(

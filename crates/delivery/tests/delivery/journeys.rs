@@ -86,6 +86,22 @@ async fn what_nobody_confirms_and_nobody_types_in_expires_on_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instant_at_which_nothing_changes_does_not_make_the_next_one_late() {
+    let house = House::without_workers(crate::house::Plan::usual()).await;
+    let id = house.send().await;
+    tokio::time::sleep(seconds(3)).await;
+    let _worker = house.worker("worker-1").await;
+    house.vendor("alpha").next().await.accept();
+    house.until(id, is_accepted).await;
+    let report = house.report(id, 1, "alpha", ReceiptStatus::Delivered);
+    house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    let ended = house.until(id, |it| !it.is_pending()).await;
+    let State::Ended { how: Ending::Expired, at } = ended.state else { panic!("{:?}", ended.state) };
+    assert!(at.since(ended.expires_at) <= millis(100), "{:?}", at.since(ended.expires_at));
+    assert_eq!(ended.attempts.len(), 1, "it has arrived: nobody else goes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_code_counts_and_the_last_one_ends_it() {
     let (house, _worker) = House::usual().await;
     let id = house.send().await;

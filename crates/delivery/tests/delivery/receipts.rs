@@ -72,7 +72,9 @@ async fn what_follows_from_a_receipt_is_made_up_for_when_the_vendor_repeats_it()
     house.front.store.calm();
     let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
     assert_eq!(again, Reported::Stale);
+    let began = Instant::now();
     house.vendor("gamma").next().await.accept();
+    assert_eq!(began.elapsed(), seconds(0), "not only at the end of the wait");
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +88,9 @@ async fn a_vendor_that_hangs_up_does_not_stop_what_follows_from_its_receipt() {
     let gone = timeout(millis(100), house.front.desk.book(&provider("alpha"), &report)).await;
     assert!(gone.is_err());
     house.front.store.calm();
+    let began = Instant::now();
     house.vendor("gamma").next().await.accept();
+    assert_eq!(began.elapsed(), seconds(0), "not only at the end of the wait");
 }
 
 #[tokio::test(start_paused = true)]

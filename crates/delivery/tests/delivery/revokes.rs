@@ -117,3 +117,16 @@ async fn what_has_arrived_is_not_taken_back() {
     assert_eq!(ended.private, None);
     assert!(house.vendor("delta").has_no_revoke().await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_taken_back_any_more_is_settled() {
+    let (house, _worker) = House::open(rcs_then_sms()).await;
+    let id = house.send().await;
+    house.vendor("delta").next().await.accept();
+    house.until(id, is_accepted).await;
+    house.reload(|setup| setup.providers.get_mut(&provider("delta")).unwrap().revoker = None);
+    house.front.intake.cancel(&tenant("shop"), id).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(house.until(id, is_settled).await.private, None);
+    assert!(began.elapsed() < seconds(1), "{:?}", began.elapsed());
+}

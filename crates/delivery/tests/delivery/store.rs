@@ -32,6 +32,8 @@ pub(crate) enum Op {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// Nothing: the faults that follow wait their turn.
+    Nothing,
     /// It does not reach the store.
     Refused,
     /// It is done and the answer is lost.
@@ -90,7 +92,7 @@ impl FaultyStore {
         self.calls.lock().unwrap().push(op);
         let lost = Err(Error::Unavailable { doing: "being disturbed", source: None });
         match self.fault(op) {
-            None => call.await,
+            None | Some(Fault::Nothing) => call.await,
             Some(Fault::Refused) => lost,
             Some(Fault::AnswerLost) => call.await.and(lost),
             Some(Fault::Panics) => panic!("the engine of a test panics"),

@@ -22,6 +22,7 @@ pub(crate) async fn open(
     };
     let partitions = settings.store.partitions;
     let sealer = sealer(settings, dice)?;
+    let install = challenge::fingerprint(settings.keys.install.reveal(), &[b"install"]);
     Ok(match &settings.store.engine {
         Engine::Memory => Arc::new(MemoryStore::new(partitions, retention, Arc::new(WallClock::open()))),
         Engine::Embedded(directory) => {
@@ -30,14 +31,14 @@ pub(crate) async fn open(
                 partitions,
                 retention,
                 sealer,
-                install: challenge::fingerprint(settings.keys.install.reveal(), &[b"install"]),
+                install,
                 clock: Arc::new(WallClock::open()),
             };
             let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&options)).await;
             Arc::new(opened.expect("opening does not panic")?)
         }
         Engine::Redis(url) => {
-            let mut options = otter_store_redis::Options::new(url.clone(), sealer);
+            let mut options = otter_store_redis::Options::new(url.clone(), sealer, install);
             options.partitions = partitions;
             options.retention = retention;
             options.require = require;

@@ -114,9 +114,7 @@ impl Node {
         let books = Books::open(store, Arc::clone(&dice), Arc::clone(&keys), Arc::clone(&metrics)).await?;
         metrics.config_reloaded(true, books.now());
         let view = Arc::new(View::default());
-        if let Err(problem) = view.refresh(&books).await {
-            warn!(error = %problem, "starting without a view of providers");
-        }
+        look_around(&view, &books).await;
         let local_receipts =
             addresses.receipts.filter(|at| at.ip().is_loopback()).map(|at| format!("http://{at}"));
         let setup = assemble::setup(settings, local_receipts.as_deref());
@@ -284,6 +282,13 @@ impl Node {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+}
+
+/// Reads what is known of providers; without it plans are made as if all were well, until it can be read.
+async fn look_around(view: &View, books: &Books) {
+    if let Err(problem) = view.refresh(books).await {
+        warn!(error = %problem, "starting without a view of providers");
     }
 }
 

@@ -13,7 +13,7 @@ use otter_store_testkit::fixture::{self, provider, queued, seconds, unique, veri
 
 /// What every test's store is made with, but for what the test is about.
 pub(crate) fn options(server: &RedisServer, prefix: &str) -> Options {
-    let options = Options::new(Secret::new(server.url()), fixture::sealer());
+    let options = Options::new(Secret::new(server.url()), fixture::sealer(), [7; 32]);
     // The machine that runs the tests may be busy with others.
     let response_timeout = seconds(5);
     Options { prefix: prefix.to_owned(), response_timeout, ..options }

@@ -32,6 +32,14 @@ async fn an_installation_keeps_its_number_of_partitions() {
 }
 
 #[tokio::test]
+async fn a_process_with_another_install_key_is_refused() {
+    let server = RedisServer::start().unwrap();
+    RedisStore::connect(options(&server, "otter")).await.unwrap();
+    let other = refusal(Options { install: [8; 32], ..options(&server, "otter") }).await;
+    assert!(other.contains("install key"), "{other}");
+}
+
+#[tokio::test]
 async fn a_server_that_writes_nothing_down_is_for_development_only() {
     let server = RedisServer::start_with(&["--appendonly", "no"]).unwrap();
     let refused = refusal(options(&server, "otter")).await;
