@@ -57,6 +57,8 @@ macro_rules! store_suite {
             }
             jobs {
                 jobs_are_claimed_oldest_first_and_no_more_than_asked
+                a_verification_is_due_at_its_end_while_a_send_runs
+                a_lane_that_nobody_works_on_does_not_grow_for_ever
                 a_claim_begins_the_attempt_under_a_lease
                 a_second_try_keeps_the_moment_of_the_first_claim
                 stale_pointers_are_dropped_at_the_claim

@@ -79,8 +79,19 @@ local function set_timer(id, moment)
   end
 end
 
+-- A pointer that is older than any code lives is stale. Two of them go for each that comes, so that a lane that nobody
+-- works on does not grow for ever.
+local OUTLIVED = 900000
+
 local function dispatch(lane, id, attempt, job)
-  redis.call('RPUSH', prefix .. 'lane:' .. lane, id .. ' ' .. attempt .. ' ' .. job .. ' ' .. now)
+  local key = prefix .. 'lane:' .. lane
+  for _ = 1, 2 do
+    local head = redis.call('LINDEX', key, 0)
+    local queued = head and tonumber(string.match(head, '(%d+)$'))
+    if not queued or queued >= now - OUTLIVED then break end
+    redis.call('LPOP', key)
+  end
+  redis.call('RPUSH', key, id .. ' ' .. attempt .. ' ' .. job .. ' ' .. now)
   woken[lane] = true
 end
 

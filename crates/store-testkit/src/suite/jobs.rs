@@ -223,3 +223,38 @@ pub async fn a_renewed_lease_moves_the_timer<B: Bench>(open: impl AsyncFn(Setup)
     assert_eq!(kit.due(10).await, [held.id]);
     assert!(matches!(kit.load(held.id).await.unwrap().state, State::Pending));
 }
+
+pub async fn a_verification_is_due_at_its_end_while_a_send_runs<B: Bench>(open: impl AsyncFn(Setup) -> B) {
+    let kit = Kit::open(open).await;
+    if !kit.bench.moves_clock() {
+        return;
+    }
+    let short = Verification {
+        expires_at: kit.now + seconds(8),
+        send_before: kit.now + seconds(4),
+        ..kit.verification(vec![kit.queued(1, "hanging")])
+    };
+    let held = kit.dispatch(short).await;
+    kit.claim("hanging", 1).await;
+    kit.bench.pass(seconds(5)).await;
+    assert!(kit.renew(lease(&held, "worker-1"), seconds(6)).await);
+    assert_eq!(kit.due(10).await, [], "its end is not here yet");
+    kit.bench.pass(seconds(3)).await;
+    assert_eq!(kit.due(10).await, [held.id], "its end does not wait for the lease's");
+}
+
+pub async fn a_lane_that_nobody_works_on_does_not_grow_for_ever<B: Bench>(open: impl AsyncFn(Setup) -> B) {
+    let kit = Kit::open(open).await;
+    if !kit.bench.moves_clock() {
+        return;
+    }
+    for _ in 0..6 {
+        kit.dispatch(kit.verification(vec![kit.queued(1, "idle")])).await;
+    }
+    kit.bench.pass(seconds(1000)).await;
+    for _ in 0..3 {
+        kit.dispatch(kit.verification(vec![kit.queued(1, "idle")])).await;
+    }
+    let depth = kit.store.lanes(kit.home, vec![provider("idle")]).await.unwrap().value;
+    assert_eq!(depth[0].ready, 3, "what is older than any code lives has gone");
+}

@@ -7,6 +7,10 @@ use otter_domain::{Effect, LimitRule, Moment, ProviderName, Verification, Verifi
 use super::{Answered, Changes, Held, Key, PartitionState, Pointer, RequestScope};
 use crate::{Commit, CommitVerdict, RequestKey, WakeReason};
 
+/// A pointer that is older than any code lives is stale. Two of them go for each that comes, so that a lane that nobody
+/// works on does not grow for ever.
+const OUTLIVED: Duration = Duration::from_secs(900);
+
 impl PartitionState {
     /// Commits one item; see [`crate::Store::commit`].
     pub fn commit(&mut self, item: Commit, now: Moment, changes: &mut Changes) -> CommitVerdict {
@@ -140,7 +144,16 @@ impl PartitionState {
         self.last_pointer += 1;
         changes.touch(Key::Pointer(lane.clone(), self.last_pointer));
         changes.wake(WakeReason::Lane(lane.clone()));
-        self.lanes.entry(lane).or_default().push_back((self.last_pointer, pointer));
+        let pointers = self.lanes.entry(lane.clone()).or_default();
+        let outlived = pointer.queued_at - OUTLIVED;
+        for _ in 0..2 {
+            let Some((old, _)) = pointers.front().filter(|(_, head)| head.queued_at < outlived) else {
+                break;
+            };
+            changes.touch(Key::Pointer(lane.clone(), *old));
+            pointers.pop_front();
+        }
+        pointers.push_back((self.last_pointer, pointer));
     }
 
     /// Removes a verification with everything that belongs to it alone.
