@@ -21,6 +21,11 @@ async fn all_bad_fields_are_named_at_once_and_none_is_echoed() {
     for field in ["recipient", "purpose", "locale", "code", "request_id"] {
         assert!(fields.iter().any(|named| named == field), "{field} is not among {fields:?}");
     }
+    let mut brief = login("+4915112345678", &[]);
+    brief.code = "12ab".to_owned();
+    brief.ttl = Some(prost_types::Duration { seconds: 20, nanos: 0 });
+    let both = violations(&world.client.send(brief).await.unwrap_err());
+    assert_eq!(both.iter().map(|(field, _)| field.as_str()).collect::<Vec<_>>(), ["code", "ttl"]);
     let text = format!("{refused:?}");
     assert!(!text.contains("SECRET") && !text.contains("12ab"), "{text}");
 }

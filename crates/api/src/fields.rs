@@ -12,6 +12,11 @@ use crate::error::Problem;
 pub(crate) struct Fields(Vec<(ErrorReason, &'static str, String)>);
 
 impl Fields {
+    /// Whether anything was noted.
+    pub(crate) fn has_bad(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Notes a field that is missing or not of its form.
     pub(crate) fn bad(&mut self, field: &'static str, description: impl Into<String>) {
         self.because(ErrorReason::InvalidFields, field, description);

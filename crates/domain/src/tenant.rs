@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::{Country, LifecyclePolicy, LimitRule, Locale, PaymentPolicy, PurposeName, RouteName, TenantId};
 
+/// The time beyond its useful rest that a code needs to reach anybody.
+const TIME_TO_REACH: Duration = Duration::from_secs(15);
+
 /// What one tenant may do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TenantPolicy {
@@ -50,4 +53,11 @@ pub struct PurposePolicy {
     pub locale: Option<Locale>,
     /// What the life of a verification is decided with.
     pub lifecycle: LifecyclePolicy,
+}
+
+impl PurposePolicy {
+    /// The shortest life of a code that can reach anybody while it is still of use.
+    pub fn least_ttl(&self) -> Duration {
+        self.lifecycle.min_useful + TIME_TO_REACH
+    }
 }

@@ -11,7 +11,7 @@ use otter_contract::v1::{
 use otter_delivery::{CheckRequest, ReportRequest, ResendRequest, SendRequest};
 use otter_domain::{
     AttemptNumber, Channel, Code, Context, Locale, Payment, PaymentPolicy, PhoneNumber, PurposeName,
-    RequestId, Subject, TenantId, TenantPolicy, VerificationId,
+    PurposePolicy, RequestId, Subject, TenantId, TenantPolicy, VerificationId,
 };
 use tonic::Status;
 
@@ -52,6 +52,10 @@ pub(crate) fn send(request: SendOtpRequest, tenant: &TenantPolicy) -> Result<Sen
     // A dry run is no call that could be repeated.
     let named = if request.dry_run { "" } else { request.request_id.as_str() };
     let request_id = fields.optional("request_id", named, RequestId::parse);
+    let policy = purpose.as_ref().and_then(|name| tenant.purposes.get(name));
+    if let Some(least) = policy.map(PurposePolicy::least_ttl).filter(|_| fields.has_bad()) {
+        too_short(&mut fields, ttl, least);
+    }
     fields.verdict()?;
     Ok(SendRequest {
         tenant: tenant.id.clone(),
@@ -272,6 +276,14 @@ fn signals(fields: &mut Fields, client: &ClientSignals) {
     fields.optional("client.device_id", device_id, Subject::parse);
     if user_agent.len() > LONGEST_AGENT {
         fields.bad("client.user_agent", format!("must be at most {LONGEST_AGENT} bytes"));
+    }
+}
+
+/// Alone, a life that is too short is the intake's to refuse; beside other bad fields it is named with them.
+fn too_short(fields: &mut Fields, ttl: Option<Duration>, least: Duration) {
+    if ttl.is_some_and(|ttl| ttl < least) {
+        let bounds = format!("must be {} s to {} s for this purpose", least.as_secs(), TTL.end());
+        fields.because(ErrorReason::TtlTooShort, "ttl", bounds);
     }
 }
 

@@ -18,9 +18,6 @@ use crate::{BooksError, Setup, drawing};
 /// The longest that a code may live (SEC-02).
 const LONGEST_TTL: Duration = Duration::from_secs(600);
 
-/// The time beyond `min_useful` that a code needs to reach anybody.
-const LEAST_BEYOND_USEFUL: Duration = Duration::from_secs(15);
-
 /// How often an id is drawn again because it exists already.
 const DRAWS: usize = 4;
 
@@ -308,7 +305,7 @@ fn admit(request: &SendRequest, tenant: &TenantPolicy, purpose: &PurposePolicy) 
         | (PaymentPolicy::NotAPayment, Context::None | Context::Text(_)) => {}
     }
     admission::admit(&request.number, tenant.countries.as_deref()).map_err(Refusal::Number)?;
-    let least = purpose.lifecycle.min_useful + LEAST_BEYOND_USEFUL;
+    let least = purpose.least_ttl();
     match request.ttl {
         Some(ttl) if ttl < least || ttl > LONGEST_TTL => Err(Refusal::Ttl { least, most: LONGEST_TTL }),
         Some(_) | None => Ok(()),

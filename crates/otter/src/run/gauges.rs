@@ -36,7 +36,7 @@ impl Gauges {
             }
             tokio::select! {
                 () = tokio::time::sleep(REFRESH) => {}
-                () = phases.reached(Phase::Closing) => {}
+                () = phases.reached(Phase::Closing) => return,
             }
         }
     }
