@@ -54,6 +54,9 @@ async fn acts(stage: &Stage, service: &Service, vendor: &Arc<Vendor>) -> Result<
     }
     stage.act(4, "What share arrived, and what share was typed in");
     stage.tell(service.rates().await?.text(None));
+    stage.tell(
+        "Shares are corrected for codes that are too young to judge; they settle while Otter stays up.",
+    );
     let verified = experiences.iter().filter(|experience| experience.verified).count();
     stage.tell(format!(
         "{} of {} people typed their code, although {} was down for a third of the time.",
