@@ -6,7 +6,7 @@ mod send;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use otter_decision::lifecycle;
+use otter_decision::{challenge, lifecycle};
 use otter_domain::{
     AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment,
     PurposeName, RequestId, TenantId, TenantPolicy, Verification, VerificationId,
@@ -162,8 +162,13 @@ impl Intake {
             context.as_bytes(),
             code.reveal().as_bytes(),
         ];
-        let bound = otter_decision::challenge::fingerprint(&self.keys.install, &fields);
-        let hex: String = bound.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.keyed(&fields)
+    }
+
+    /// A name that tells nothing of what it was made of: callers put numbers into their names.
+    fn keyed(&self, fields: &[&[u8]]) -> RequestId {
+        let hash = challenge::fingerprint(&self.keys.install, fields);
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         RequestId::parse(&hex).expect("64 hex digits are visible ASCII")
     }
 
@@ -190,7 +195,7 @@ impl Intake {
             }
             is_counted = true;
             let next = step.next.clone();
-            let request_key = request.request_id.clone().map(|id| self.resend_key(id, &request));
+            let request_key = request.request_id.as_ref().map(|id| self.resend_key(id, &request));
             let along = Along { request: request_key, limits: tenant.recipient_limits.clone() };
             let verification = match self.books.commit(Some(&before), step, &policy, along).await? {
                 CommitVerdict::Done => next,
@@ -268,7 +273,7 @@ impl Intake {
         policy: &LifecyclePolicy,
     ) -> Result<Resent, Refusal> {
         let Some(id) = request.request_id.clone() else { return Err(refusal) };
-        match self.books.answered(&before, self.resend_key(id, request)).await? {
+        match self.books.answered(&before, self.resend_key(&id, request)).await? {
             CommitVerdict::Repeated(_) => {
                 let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
                 Ok(Resent { verification: before, resend_allowed_at })
@@ -278,10 +283,10 @@ impl Intake {
         }
     }
 
-    fn resend_key(&self, id: RequestId, request: &ResendRequest) -> RequestKey {
+    fn resend_key(&self, id: &RequestId, request: &ResendRequest) -> RequestKey {
         let channel = request.channel.map_or("", Channel::as_str);
         let fields: [&[u8]; 3] = [b"resend", request.id.as_bytes(), channel.as_bytes()];
-        let fingerprint = otter_decision::challenge::fingerprint(&self.keys.install, &fields);
-        RequestKey { id, fingerprint }
+        let fingerprint = challenge::fingerprint(&self.keys.install, &fields);
+        RequestKey { id: self.keyed(&[b"request", id.as_str().as_bytes()]), fingerprint }
     }
 }

@@ -137,7 +137,7 @@ impl Intake {
         );
         let fresh = self.fresh(&opening, request, purpose);
         let unsent = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now()).next;
-        match self.books.answered(&unsent, self.send_key(id, request)).await? {
+        match self.books.answered(&unsent, self.send_key(&id, request)).await? {
             CommitVerdict::Repeated(id) => Ok(answer(self.owned(&tenant.id, id).await?, purpose, true)),
             CommitVerdict::RequestReused => Err(Refusal::RequestReused),
             CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => Err(refusal),
@@ -220,7 +220,7 @@ impl Intake {
         let fresh = self.fresh(&opening, request, purpose);
         let step = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now());
         let opened = step.next.clone();
-        let key = request.request_id.clone().map(|id| self.send_key(id, request));
+        let key = request.request_id.as_ref().map(|id| self.send_key(id, request));
         let along = Along { request: key, limits: tenant.recipient_limits.clone() };
         match self.books.commit(None, step, &purpose.lifecycle, along).await? {
             CommitVerdict::Done => Ok(Some(answer(opened, purpose, false))),
@@ -271,7 +271,7 @@ impl Intake {
         }
     }
 
-    fn send_key(&self, id: RequestId, request: &SendRequest) -> RequestKey {
+    fn send_key(&self, id: &RequestId, request: &SendRequest) -> RequestKey {
         let words = |channels: &[Channel]| channels.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(",");
         let (allowed, preferred) = (words(&request.allowed), words(&request.preferred));
         let ttl = request.ttl.map_or(0, |ttl| ttl.as_millis()).to_be_bytes();
@@ -292,7 +292,8 @@ impl Intake {
             request.code.as_ref().map_or("", |code| code.reveal()).as_bytes(),
             &ttl,
         ];
-        RequestKey { id, fingerprint: challenge::fingerprint(&self.keys.install, &fields) }
+        let fingerprint = challenge::fingerprint(&self.keys.install, &fields);
+        RequestKey { id: self.keyed(&[b"request", id.as_str().as_bytes()]), fingerprint }
     }
 }
 
