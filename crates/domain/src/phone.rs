@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber as Parsed, PhoneNumberFormat, PhoneNumberType};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -21,6 +21,9 @@ pub enum InvalidNumber {
     #[error("has a length that no number of its country has")]
     ImpossibleLength,
 }
+
+/// The length of a number in E.164 form, `+` included.
+const E164_LENGTH: std::ops::RangeInclusive<usize> = 8..=16;
 
 /// What a number is used for, as far as its range tells (FRD-02). Ranges know neither subscribers nor portings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,10 +71,8 @@ impl PhoneNumber {
 
     /// Reads `+` and digits; spaces, dots, dashes and parentheses between them are dropped.
     pub fn parse(text: &str) -> Result<Self, InvalidNumber> {
-        let digits = international_digits(text)?;
-        let parsed =
-            PHONE_NUMBER_UTIL.parse(&*digits, None).map_err(|_| InvalidNumber::UnknownCallingCode)?;
-        if parsed.is_possible_with_reason().is_err() {
+        let (parsed, e164) = settled(international_digits(text)?)?;
+        if parsed.is_possible_with_reason().is_err() || !E164_LENGTH.contains(&e164.len()) {
             return Err(InvalidNumber::ImpossibleLength);
         }
         let region = parsed.get_region_code();
@@ -82,7 +83,6 @@ impl PhoneNumber {
             u16::try_from(parsed.country_code).map_err(|_| InvalidNumber::UnknownCallingCode)?;
         let country = if country == Country::NONE { main_country(calling_code) } else { country };
         let line = line_type(parsed.get_type());
-        let e164 = Zeroizing::new(parsed.format_as(PhoneNumberFormat::E164).into_owned());
         Ok(Self { e164, country, calling_code, line })
     }
 
@@ -146,7 +146,22 @@ fn international_digits(text: &str) -> Result<Zeroizing<String>, InvalidNumber> 
             _ => return Err(InvalidNumber::Malformed),
         }
     }
-    if (8..=16).contains(&digits.len()) { Ok(digits) } else { Err(InvalidNumber::Malformed) }
+    if E164_LENGTH.contains(&digits.len()) { Ok(digits) } else { Err(InvalidNumber::Malformed) }
+}
+
+/// Reads a number until its E.164 form reads as itself: each reading takes one trunk prefix away, and what is stored must
+/// be the same number when it is read again.
+fn settled(digits: Zeroizing<String>) -> Result<(Parsed, Zeroizing<String>), InvalidNumber> {
+    let mut text = digits;
+    for _ in 0..PhoneNumber::MAX_INPUT {
+        let parsed = PHONE_NUMBER_UTIL.parse(&*text, None).map_err(|_| InvalidNumber::UnknownCallingCode)?;
+        let e164 = Zeroizing::new(parsed.format_as(PhoneNumberFormat::E164).into_owned());
+        if e164 == text {
+            return Ok((parsed, e164));
+        }
+        text = e164;
+    }
+    Err(InvalidNumber::Malformed)
 }
 
 fn main_country(calling_code: u16) -> Country {
@@ -210,6 +225,15 @@ mod tests {
         check("+٤٩١٥١١٢٣٤٥٦٧٨", InvalidNumber::Malformed);
         check("+99912345678", InvalidNumber::UnknownCallingCode);
         check("+1234567", InvalidNumber::ImpossibleLength);
+    }
+
+    #[test]
+    fn a_number_reads_as_itself_however_many_trunk_prefixes_it_came_with() {
+        for zeros in ["+310000000", "+31000000000", "+4900000000", "+4300000"] {
+            if let Ok(number) = PhoneNumber::parse(zeros) {
+                assert_eq!(PhoneNumber::parse(number.reveal()), Ok(number));
+            }
+        }
     }
 
     #[test]
