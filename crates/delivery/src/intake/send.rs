@@ -326,10 +326,7 @@ fn answer(verification: Verification, purpose: &PurposePolicy, repeated: bool) -
     }
 }
 
-/// Codes over SMS, voice and WhatsApp prove control of a number, not of a device (SEC-16).
+/// Whether a channel of the plan is a restricted authenticator (SEC-16).
 fn is_restricted(plan: &Plan) -> bool {
-    plan.candidates.iter().any(|candidate| match candidate.channel {
-        Channel::Sms | Channel::Voice | Channel::WhatsApp => true,
-        Channel::Rcs => false,
-    })
+    plan.candidates.iter().any(|candidate| candidate.channel.is_restricted())
 }
