@@ -29,6 +29,7 @@ mod callback;
 mod course;
 mod dice;
 mod handset;
+mod journal;
 mod refusal;
 mod script;
 mod server;
@@ -39,6 +40,7 @@ mod wire;
 
 pub use account::Account;
 pub use handset::{Arrival, Handset, HandsetMessage};
+pub use journal::{Handling, Received};
 pub use refusal::Refusal;
 pub use script::{InvalidScript, Mishap, Rule, Script, Window};
 pub use steering::Steering;

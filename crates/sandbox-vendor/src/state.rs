@@ -12,8 +12,9 @@ use crate::callback::Postman;
 use crate::course::{Answer, Course, Planned, Send, course};
 use crate::dice::Dice;
 use crate::handset::{Handset, Handsets};
+use crate::journal::{Handling, Journal};
 use crate::wire::{Detail, ReceiptBody, Submission};
-use crate::{Account, Arrival, HandsetMessage, Mishap, Refusal, Rule, Script, Steering};
+use crate::{Account, Arrival, HandsetMessage, Mishap, Received, Refusal, Rule, Script, Steering};
 
 /// How many messages can still be revoked or repeated; older ones are unknown.
 const MAX_REMEMBERED: usize = 100_000;
@@ -31,6 +32,7 @@ pub(crate) struct Desk {
     outages: Mutex<Vec<Outage>>,
     counts: Mutex<HashMap<(String, Channel), u64>>,
     book: Mutex<Book>,
+    pub(crate) journal: Journal,
     closing: watch::Sender<bool>,
 }
 
@@ -94,6 +96,7 @@ impl Desk {
             outages: Mutex::default(),
             counts: Mutex::default(),
             book: Mutex::default(),
+            journal: Journal::new(false),
             closing: watch::Sender::new(false),
         }
     }
@@ -141,23 +144,41 @@ impl Desk {
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
+    /// The same, and every request is written down.
+    pub(crate) fn with_journal(self) -> Self {
+        Self { journal: Journal::new(true), ..self }
+    }
+
     /// Decides on a send and, if it is taken, sets it on its way.
     pub(crate) fn submit(self: &Arc<Self>, account: &Account, submission: Submission) -> Ruling {
+        let entry = self.journal.entry(self.now(), &account.name, &submission);
+        let (ruling, handling) = self.rule_on(account, submission);
+        if let Some(entry) = entry {
+            self.journal.write(Received { handling, ..entry });
+        }
+        ruling
+    }
+
+    fn rule_on(self: &Arc<Self>, account: &Account, submission: Submission) -> (Ruling, Handling) {
         if let Some(known) = self.known(account, &submission) {
-            return Ruling { latency: Duration::ZERO, answer: Reply::Accepted(known) };
+            let ruling = Ruling { latency: Duration::ZERO, answer: Reply::Accepted(known) };
+            return (ruling, Handling::Repeated);
         }
         let course = self.course(account, &submission);
         let latency = course.latency;
-        let answer = match course.answer {
-            Answer::Refused(refusal) => Reply::Refused(refusal),
-            Answer::Never if course.arrival.is_none() => Reply::Never,
+        let (answer, handling) = match course.answer {
+            Answer::Refused(refusal) => (Reply::Refused(refusal), Handling::Refused),
+            Answer::Never if course.arrival.is_none() => (Reply::Never, Handling::DroppedInSilence),
             Answer::Never => {
                 self.set_off(account, submission, course);
-                Reply::Never
+                (Reply::Never, Handling::TakenInSilence)
             }
-            Answer::Accepted => Reply::Accepted(self.set_off(account, submission, course)),
+            Answer::Accepted => match self.set_off(account, submission, course) {
+                (message, true) => (Reply::Accepted(message), Handling::Taken),
+                (message, false) => (Reply::Accepted(message), Handling::Repeated),
+            },
         };
-        Ruling { latency, answer }
+        (Ruling { latency, answer }, handling)
     }
 
     /// Takes a message back.
@@ -209,10 +230,16 @@ impl Desk {
         }
     }
 
-    fn set_off(self: &Arc<Self>, account: &Account, submission: Submission, course: Course) -> Arc<Message> {
+    /// Sends a message on its way and says whether it is a new one.
+    fn set_off(
+        self: &Arc<Self>,
+        account: &Account,
+        submission: Submission,
+        course: Course,
+    ) -> (Arc<Message>, bool) {
         let (message, is_new) = self.enter(account, submission);
         if !is_new {
-            return message;
+            return (message, false);
         }
         let (desk, traveller) = (Arc::clone(self), Arc::clone(&message));
         tokio::spawn(async move {
@@ -221,7 +248,7 @@ impl Desk {
                 () = desk.closed() => {}
             }
         });
-        message
+        (message, true)
     }
 
     /// Writes a message down, unless a repeat of it was faster.

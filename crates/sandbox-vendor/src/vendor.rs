@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::server::router;
 use crate::state::Desk;
-use crate::{Account, Arrival, Handset, Mishap, Script};
+use crate::{Account, Arrival, Handset, Mishap, Received, Script};
 
 /// How the vendor is started.
 #[derive(Debug, Clone)]
@@ -25,12 +25,14 @@ pub struct Options {
     pub seed: u64,
     /// What handsets and receipts take the time from.
     pub clock: Arc<dyn Clock>,
+    /// Whether every request to send is kept for [`Vendor::journal`], without a bound.
+    pub journal: bool,
 }
 
 impl Options {
-    /// On a free loopback port with seed 1.
+    /// On a free loopback port with seed 1, without a journal.
     pub fn new(accounts: Vec<Account>, clock: Arc<dyn Clock>) -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), accounts, seed: 1, clock }
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), accounts, seed: 1, clock, journal: false }
     }
 }
 
@@ -46,7 +48,8 @@ impl Vendor {
     pub async fn start(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(options.address).await?;
         let address = listener.local_addr()?;
-        let desk = Arc::new(Desk::new(options.accounts, options.seed, options.clock));
+        let desk = Desk::new(options.accounts, options.seed, options.clock);
+        let desk = Arc::new(if options.journal { desk.with_journal() } else { desk });
         let closing = Arc::clone(&desk);
         let serving = axum::serve(listener, router(Arc::clone(&desk)))
             .with_graceful_shutdown(async move { closing.closed().await });
@@ -91,6 +94,11 @@ impl Vendor {
     /// How many sends an account has made, refused and silent ones included; repeats of a message are not counted.
     pub fn sends(&self, account: &str) -> u64 {
         self.desk.count(account)
+    }
+
+    /// Every request to send so far, in the order in which they were handled; empty unless [`Options::journal`] was set.
+    pub fn journal(&self) -> Vec<Received> {
+        self.desk.journal.read()
     }
 
     /// Stops listening, ends every connection and every message on its way, and returns when all is quiet.

@@ -203,3 +203,22 @@ async fn receipts_are_signed_repeated_until_taken_and_tell_what_happened() {
         assert_eq!(receipt.header("x-sandbox-signature").map(str::len), Some(64));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_tells_messages_from_repeats_and_refusals() {
+    use crate::Handling::{DroppedInSilence, Refused, Repeated, Taken, TakenInSilence};
+
+    let account = Account::new("north", Secret::new("north-key"), Secret::new("signing"));
+    let desk = Arc::new(Desk::new(vec![account], 1, Arc::new(FixedClock)).with_journal());
+    let mut named = message(NUMBER);
+    named["message_id"] = json!("018f2c5a-7b1e-8c3a-9d2e-4f5a6b7c8d9e");
+    let requests = [named.clone(), named, message("+4915123000004"), message("+4915123000012")];
+    for request in requests.into_iter().chain([message("+4915123000006")]) {
+        // Silence has no end that matters here.
+        let _ = timeout(Duration::from_secs(1), send(&desk, "north", &request)).await;
+    }
+    let journal = desk.journal.read();
+    let handlings: Vec<_> = journal.iter().map(|received| received.handling).collect();
+    assert_eq!(handlings, [Taken, Repeated, Refused, TakenInSilence, DroppedInSilence]);
+    assert_eq!((journal[0].number.reveal(), journal[0].at), (NUMBER, FixedClock.now()));
+}
