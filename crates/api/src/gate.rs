@@ -170,7 +170,12 @@ impl Keeper {
         method: &Method,
         deadline: Option<Instant>,
     ) -> Result<Option<(OwnedSemaphorePermit, InFlight)>, Status> {
-        if self.phases.now() >= Phase::Draining {
+        let last = match method.answer {
+            // A call that comes while its connection is asked to go was sent before its caller knew: it is served.
+            Answer::Once => Phase::Draining,
+            Answer::Stream => Phase::Leaving,
+        };
+        if self.phases.now() > last {
             return Err(error::draining().into());
         }
         let identity = self.identify(request)?;
