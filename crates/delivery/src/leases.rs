@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use otter_domain::{AttemptNumber, Partition, VerificationId, WorkerId};
-use otter_runtime::{Phase, Phases};
+use otter_runtime::{Phase, Phases, Pulse};
 use otter_store::Lease;
 use tracing::warn;
 
@@ -34,8 +34,9 @@ impl Leases {
     }
 
     /// Renews what is held until the process closes.
-    pub(crate) async fn keep(&self, books: &Books, worker: &WorkerId, phases: &Phases) {
+    pub(crate) async fn keep(&self, books: &Books, worker: &WorkerId, phases: &Phases, pulse: &Pulse) {
         while phases.now() < Phase::Closing {
+            pulse.beat();
             tokio::select! {
                 () = tokio::time::sleep(RENEWAL) => self.renew(books, worker).await,
                 () = phases.reached(Phase::Closing) => return,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use otter_decision::lifecycle;
 use otter_domain::{Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification};
-use otter_runtime::{Phase, Phases};
+use otter_runtime::{Phase, Phases, Pulse};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::standing::{Trouble, standing};
+use crate::standing::{TURN, Trouble, standing};
 use crate::{Books, BooksError, Keys, Setup, drawing};
 
 /// The most verifications that are looked at in one round of a partition.
@@ -42,14 +42,18 @@ impl Scheduler {
         let mut loops = JoinSet::new();
         for home in self.books.store().partitions().all() {
             let (scheduler, phases) = (self.clone(), phases.clone());
-            loops.spawn(async move { standing("timers", || scheduler.watch(home, &phases)).await });
+            loops.spawn(async move {
+                let pulse = phases.pulse("timers", TURN);
+                standing("timers", || scheduler.watch(home, &phases, &pulse)).await;
+            });
         }
         loops.join_all().await;
     }
 
-    async fn watch(&self, home: Partition, phases: &Phases) {
+    async fn watch(&self, home: Partition, phases: &Phases, pulse: &Pulse) {
         let mut trouble = Trouble::default();
         while phases.now() < Phase::Draining {
+            pulse.beat();
             let round = self.round(home, phases).await;
             let is_news = trouble.is_news(&round);
             let pause = match round {

@@ -10,6 +10,9 @@ use tracing::error;
 /// How long after a panic a loop begins again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest that a turn of such a loop takes: a few calls to the store, each with a deadline of its own.
+pub(crate) const TURN: Duration = Duration::from_secs(5);
+
 /// Runs a loop until it ends by itself, again and again if it panics: one record that nobody expected must not stop the
 /// timers or the lane of everybody else.
 pub(crate) async fn standing<F: Future<Output = ()>>(what: &'static str, mut begin: impl FnMut() -> F) {

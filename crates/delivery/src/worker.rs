@@ -17,7 +17,7 @@ use otter_runtime::Phases;
 use otter_telemetry::Metrics;
 
 use crate::leases::Leases;
-use crate::standing::standing;
+use crate::standing::{TURN, standing};
 use crate::{Books, Keys, Setup, View};
 
 /// How long a lane is left alone after its provider said that we are too fast, but not for how long.
@@ -72,12 +72,13 @@ impl Worker {
     pub async fn run(self, provider: ProviderName, phases: Phases) {
         let leases = Arc::new(Leases::default());
         let (books, id) = (Arc::clone(&self.books), self.id.clone());
-        let renewal = standing("leases", || leases.keep(&books, &id, &phases));
+        let (renewing, working) = (phases.pulse("leases", TURN), phases.pulse("lane", TURN));
+        let renewal = standing("leases", || leases.keep(&books, &id, &phases, &renewing));
         let rest = Mutex::new(Moment::EPOCH);
         let lane =
             Lane { worker: self, name: provider, leases: Arc::clone(&leases), phases: phases.clone(), rest };
         let lane = Arc::new(lane);
-        let work = standing("lane", || lane::Work::new(Arc::clone(&lane)).run());
+        let work = standing("lane", || lane::Work::new(Arc::clone(&lane)).run(&working));
         tokio::select! {
             () = work => {}
             () = renewal => {}

@@ -83,7 +83,7 @@ pub(crate) async fn run(options: DevOptions) -> ExitCode {
         }
         () = stop.asked() => {}
     }
-    node.stop(Some(telemetry)).await;
+    node.stop(stop.asked(), Some(telemetry)).await;
     drop(vendor);
     status
 }

@@ -23,12 +23,20 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(command: Command) -> ExitCode {
-    match command {
-        Command::Dev(options) => dev::run(options).await,
-        Command::Serve(options) => serve::run(options).await,
-        Command::Config(options) => config::run(&options),
-        Command::Client(command) => client::run(command).await,
-    }
+fn run(command: Command) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(problem) => return serve::complain(1, &format!("could not start: {problem}")),
+    };
+    let status = runtime.block_on(async {
+        match command {
+            Command::Dev(options) => dev::run(options).await,
+            Command::Serve(options) => serve::run(options).await,
+            Command::Config(options) => config::run(&options),
+            Command::Client(command) => client::run(command).await,
+        }
+    });
+    // The process owns its end: a name lookup or a disk that hangs in a thread of its own must not hold it.
+    runtime.shutdown_background();
+    status
 }

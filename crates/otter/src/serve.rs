@@ -50,8 +50,13 @@ enum Role {
     Scheduler,
 }
 
-/// Serves until told to stop. Exits 0 after a drain, 1 if it cannot start, 2 if the configuration is wrong.
+/// Serves until told to stop. Exits 0 after a drain, and when told to stop while it starts; 1 if it cannot start, 2 if the
+/// configuration is wrong. Told a second time, it drops what it holds and only flushes.
 pub(crate) async fn run(options: ServeOptions) -> ExitCode {
+    let (mut stop, hangups) = match (Stop::listen(), Hangups::listen()) {
+        (Ok(stop), Ok(hangups)) => (stop, hangups),
+        (Err(problem), _) | (_, Err(problem)) => return complain(1, &problem.to_string()),
+    };
     let settings = match load(options.config.as_deref()) {
         Ok(settings) => settings,
         Err(problem) => return complain(2, &problem),
@@ -60,12 +65,15 @@ pub(crate) async fn run(options: ServeOptions) -> ExitCode {
         Ok(telemetry) => telemetry,
         Err(problem) => return complain(1, &problem),
     };
-    let (stop, hangups) = match (Stop::listen(), Hangups::listen()) {
-        (Ok(stop), Ok(hangups)) => (stop, hangups),
-        (Err(problem), _) | (_, Err(problem)) => return complain(1, &problem.to_string()),
-    };
     let require = if options.allow_lossy_store { Require::Warn } else { Require::Strict };
-    let node = match Node::start(&settings, options.roles(), require).await {
+    let started = tokio::select! {
+        started = Node::start(&settings, options.roles(), require) => started,
+        () = stop.asked() => {
+            info!("stopped before it was ready");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let node = match started {
         Ok(node) => node,
         Err(problem) => return complain(1, &chain(&problem)),
     };
@@ -74,9 +82,9 @@ pub(crate) async fn run(options: ServeOptions) -> ExitCode {
     }
     let addresses = node.addresses();
     info!(grpc = ?addresses.grpc, receipts = ?addresses.receipts, admin = %addresses.admin, "otter is ready");
-    watch(&node, settings, options.config.as_deref(), stop, hangups).await;
+    watch(&node, settings, options.config.as_deref(), &mut stop, hangups).await;
     info!("stopping");
-    let stopped = node.stop(Some(telemetry)).await;
+    let stopped = node.stop(stop.asked(), Some(telemetry)).await;
     if !stopped.unfinished.is_empty() {
         warn!(unfinished = %stopped.unfinished, "left for others to take over");
     }
@@ -107,7 +115,7 @@ impl ServeOptions {
 }
 
 /// Waits to be told to stop; reloads on SIGHUP and when the file changes.
-async fn watch(node: &Node, started: Settings, config: Option<&Path>, mut stop: Stop, mut hangups: Hangups) {
+async fn watch(node: &Node, started: Settings, config: Option<&Path>, stop: &mut Stop, mut hangups: Hangups) {
     let text = |path: Option<&Path>| path.and_then(|path| std::fs::read_to_string(path).ok());
     let mut known = text(config);
     loop {

@@ -1,4 +1,4 @@
-//! Clock, dice, reconnect delays, and the order of start and stop.
+//! Clock, dice, reconnect delays, signs of life, and the order of start and stop.
 //!
 //! This is the only crate that reads a clock or draws random bytes; everyone else is given a [`Clock`], [`Dice`] or a
 //! moment. It knows neither the store nor a network: whoever talks to the store tells the clock what the store said.
@@ -11,6 +11,7 @@ mod clock;
 mod dice;
 mod lifecycle;
 mod panic;
+mod pulse;
 mod reconnect;
 mod signal;
 
@@ -18,5 +19,6 @@ pub use clock::{StoreClock, WallClock};
 pub use dice::{Dice, NoRandomness, OsDice, SeededDice};
 pub use lifecycle::{Grace, InFlight, Lifecycle, Phase, Phases, Stopped, Unfinished};
 pub use panic::hide_panic_payloads;
+pub use pulse::Pulse;
 pub use reconnect::{Delays, Reconnect};
 pub use signal::{Hangups, Stop};

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::pulse::{Pulse, Pulses};
+
 /// How far the process is on its way out. It only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -76,41 +78,60 @@ impl fmt::Display for Unfinished {
 pub struct Lifecycle {
     phase: watch::Sender<Phase>,
     held: watch::Sender<Unfinished>,
+    pulses: Pulses,
 }
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        Self { phase: watch::Sender::new(Phase::Running), held: watch::Sender::new(Unfinished::default()) }
+        Self {
+            phase: watch::Sender::new(Phase::Running),
+            held: watch::Sender::new(Unfinished::default()),
+            pulses: Pulses::default(),
+        }
     }
 }
 
 impl Lifecycle {
     /// What every part of the process is given.
     pub fn phases(&self) -> Phases {
-        Phases { phase: self.phase.subscribe(), held: self.held.clone() }
+        Phases { phase: self.phase.subscribe(), held: self.held.clone(), pulses: self.pulses.clone() }
     }
 
     /// Goes through the phases: leaving for `delay`, draining until nothing is held or `drain` is over, then closing
-    /// while `flush` runs for at most as long as it may. Ends within the sum of the three.
-    pub async fn stop(self, grace: Grace, flush: impl Future<Output = ()>) -> Stopped {
+    /// while `flush` runs for at most as long as it may. Ends within the sum of the three; when `hurry` ends, what is
+    /// left of the first two is skipped.
+    pub async fn stop(
+        self,
+        grace: Grace,
+        hurry: impl Future<Output = ()>,
+        flush: impl Future<Output = ()>,
+    ) -> Stopped {
+        tokio::select! {
+            () = self.drain(grace) => {}
+            () = hurry => {}
+        }
+        let unfinished = self.held.borrow().clone();
+        self.phase.send_replace(Phase::Closing);
+        let flushed = timeout(grace.flush, flush).await.is_ok();
+        Stopped { unfinished, flushed }
+    }
+
+    async fn drain(&self, grace: Grace) {
         self.phase.send_replace(Phase::Leaving);
         sleep(grace.delay).await;
         self.phase.send_replace(Phase::Draining);
         let mut held = self.held.subscribe();
         // Both ends of the channel are in `self`, so waiting ends by itself or by the grace.
         let _ = timeout(grace.drain, held.wait_for(Unfinished::is_empty)).await;
-        let unfinished = self.held.borrow().clone();
-        self.phase.send_replace(Phase::Closing);
-        let flushed = timeout(grace.flush, flush).await.is_ok();
-        Stopped { unfinished, flushed }
     }
 }
 
-/// Tells a part of the process how far the way out is, and counts the work it holds. Cheap to clone.
+/// Tells a part of the process how far the way out is, counts the work it holds, and watches its loops. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Phases {
     phase: watch::Receiver<Phase>,
     held: watch::Sender<Unfinished>,
+    pulses: Pulses,
 }
 
 impl Phases {
@@ -128,6 +149,19 @@ impl Phases {
     pub fn hold(&self, label: &'static str) -> InFlight {
         self.held.send_modify(|held| *held.0.entry(label).or_default() += 1);
         InFlight { label, held: self.held.clone() }
+    }
+
+    /// Watches a loop until the pulse is dropped: it has to beat at least every `turn`, which is the longest that one
+    /// turn may take while all is well. What it waits for must have deadlines of its own within that, so that a store or
+    /// a provider that is down does not look like a loop that is stuck.
+    pub fn pulse(&self, what: &'static str, turn: Duration) -> Pulse {
+        self.pulses.begin(what, turn)
+    }
+
+    /// The loops that have not turned for three times their longest turn. None once the process drains: loops end then,
+    /// and the grace says until when.
+    pub fn stalled(&self) -> Vec<&'static str> {
+        if self.now() >= Phase::Draining { Vec::new() } else { self.pulses.stalled() }
     }
 }
 
@@ -156,6 +190,8 @@ impl Drop for InFlight {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::future::pending;
+
     use tokio::time::Instant;
 
     use super::*;
@@ -180,7 +216,7 @@ mod tests {
             phases.reached(Phase::Closing).await;
             (left, drained, began.elapsed())
         });
-        let stopped = lifecycle.stop(GRACE, async {}).await;
+        let stopped = lifecycle.stop(GRACE, pending(), async {}).await;
         assert_eq!(stopped, Stopped { unfinished: Unfinished::default(), flushed: true });
         assert_eq!(watcher.await.unwrap(), (Duration::ZERO, GRACE.delay, GRACE.delay));
     }
@@ -196,7 +232,7 @@ mod tests {
             sleep(Duration::from_secs(3)).await;
             drop(send);
         });
-        let stopped = lifecycle.stop(GRACE, async {}).await;
+        let stopped = lifecycle.stop(GRACE, pending(), async {}).await;
         assert!(stopped.unfinished.is_empty());
         assert_eq!(began.elapsed(), Duration::from_secs(8));
     }
@@ -207,7 +243,7 @@ mod tests {
         let phases = lifecycle.phases();
         let _held = (phases.hold("send"), phases.hold("send"), phases.hold("connection"));
         let began = Instant::now();
-        let stopped = lifecycle.stop(GRACE, std::future::pending()).await;
+        let stopped = lifecycle.stop(GRACE, pending(), pending()).await;
         assert_eq!(began.elapsed(), GRACE.delay + GRACE.drain + GRACE.flush);
         assert!(!stopped.flushed);
         assert_eq!(stopped.unfinished.count("send"), 2);
@@ -224,8 +260,36 @@ mod tests {
             sleep(Duration::from_secs(10)).await;
         });
         let began = Instant::now();
-        let stopped = lifecycle.stop(GRACE, async {}).await;
+        let stopped = lifecycle.stop(GRACE, pending(), async {}).await;
         assert!(stopped.unfinished.is_empty());
         assert_eq!(began.elapsed(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hurry_skips_the_delay_and_the_drain_but_not_the_flush() {
+        let lifecycle = Lifecycle::default();
+        let phases = lifecycle.phases();
+        let _held = phases.hold("stream");
+        let began = Instant::now();
+        let after = async |seconds| sleep(Duration::from_secs(seconds)).await;
+        let stopped = lifecycle.stop(GRACE, after(1), after(2)).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+        assert!(stopped.flushed);
+        assert_eq!(stopped.unfinished.count("stream"), 1);
+        assert_eq!(phases.now(), Phase::Closing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loops_are_watched_until_the_process_drains() {
+        let lifecycle = Lifecycle::default();
+        let phases = lifecycle.phases();
+        let _pulse = phases.pulse("lane", Duration::from_secs(1));
+        sleep(Duration::from_secs(4)).await;
+        assert_eq!(phases.stalled(), ["lane"]);
+        let _held = phases.hold("send");
+        let stopping = tokio::spawn(lifecycle.stop(GRACE, pending(), async {}));
+        phases.reached(Phase::Draining).await;
+        assert_eq!(phases.stalled(), Vec::<&str>::new());
+        stopping.abort();
     }
 }

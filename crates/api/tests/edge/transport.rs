@@ -1,5 +1,6 @@
 //! What the wire may bring: too much, too compressed, nonsense, too late, too many.
 
+use std::future::pending;
 use std::time::Duration;
 
 use otter_api::Options;
@@ -118,7 +119,7 @@ async fn health_is_told_per_service_and_before_the_process_leaves() {
     let mut watched = health.watch(of("otter.v1.OtpService")).await.unwrap().into_inner();
     assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
     let grace = Grace { delay: Duration::from_secs(60), drain: Duration::ZERO, flush: Duration::ZERO };
-    tokio::spawn(house.lifecycle.stop(grace, async {}));
+    tokio::spawn(house.lifecycle.stop(grace, pending(), async {}));
     assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
 }
 
@@ -129,7 +130,7 @@ async fn a_process_that_drains_ends_its_streams_and_then_itself() {
         house.rates().watch_rates(by("operator", WatchRatesRequest::default())).await.unwrap().into_inner();
     assert!(rates.message().await.unwrap().is_some());
     let grace = Grace { delay: Duration::ZERO, drain: Duration::from_secs(20), flush: Duration::ZERO };
-    let stopping = tokio::spawn(house.lifecycle.stop(grace, async {}));
+    let stopping = tokio::spawn(house.lifecycle.stop(grace, pending(), async {}));
     let status = loop {
         if let Err(status) = rates.message().await {
             break status;

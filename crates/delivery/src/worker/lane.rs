@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use otter_domain::{Moment, Partition, ProviderName};
 use otter_provider::Provider;
-use otter_runtime::Phase;
+use otter_runtime::{Phase, Pulse};
 use otter_store::{Claim, Claimed, Error, Wake, WakeReason};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::{JoinError, JoinSet};
@@ -56,13 +56,13 @@ impl Work {
         Self { lane, asked, sends: JoinSet::new(), pace, trouble }
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, pulse: &Pulse) {
         let lane = Arc::clone(&self.lane);
         let mut wakes = lane.worker.books.store().wakes();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while lane.phases.now() < Phase::Draining {
-            let again_at = self.start_what_can_be().await;
+            let again_at = self.start_what_can_be(pulse).await;
             let pause = again_at.map(|moment| lane.worker.books.now().until(moment));
             tokio::select! {
                 woken = woken(&lane.name, &mut wakes) => match woken {
@@ -82,8 +82,10 @@ impl Work {
 
     /// Claims and starts jobs of the asked partitions in turn, as many as free slots and the account's rate allow.
     /// Says when to go on if that is neither when something is asked nor when a send has finished.
-    async fn start_what_can_be(&mut self) -> Option<Moment> {
+    async fn start_what_can_be(&mut self, pulse: &Pulse) -> Option<Moment> {
+        pulse.beat();
         while let Some(home) = self.asked.first() {
+            pulse.beat();
             while let Some(ended) = self.sends.try_join_next() {
                 self.finished(ended);
             }

@@ -2,6 +2,7 @@
 //! that passes only when everybody waits.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod alive;
 mod breakers;
 mod callers;
 mod events;

@@ -1,5 +1,6 @@
 //! One process of an installation, with its own way to the store.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -71,7 +72,7 @@ impl Node {
     /// Stops as a process does that is asked to. Returns once its workers and schedulers have.
     pub(crate) async fn stop(mut self, grace: Grace) -> Stopped {
         let lifecycle = self.lifecycle.take().unwrap();
-        let stopped = lifecycle.stop(grace, async {}).await;
+        let stopped = lifecycle.stop(grace, pending(), async {}).await;
         for task in self.tasks {
             task.await.unwrap();
         }

@@ -1,4 +1,7 @@
 //! The admin port: `/livez`, `/readyz` and `/metrics`. Plaintext, for the cluster's inside; never routed.
+//!
+//! A process is alive while its loops turn, and ready while it takes work. Neither asks a store or a provider: one that
+//! is down must not restart or unready every replica.
 
 use std::sync::Arc;
 
@@ -25,7 +28,7 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let admin = Admin { phases: phases.clone(), metrics };
     let router = Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_page))
         .with_state(admin);
@@ -33,7 +36,13 @@ pub(crate) async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(closing).await
 }
 
-/// Ready is what this process can do by itself: a store or a provider that is down must not unready every replica.
+async fn alive(State(admin): State<Admin>) -> impl IntoResponse {
+    match admin.phases.stalled().as_slice() {
+        [] => (StatusCode::OK, "alive\n".to_owned()),
+        stalled => (StatusCode::SERVICE_UNAVAILABLE, format!("stalled: {}\n", stalled.join(", "))),
+    }
+}
+
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
     match admin.phases.now() {
         Phase::Running => (StatusCode::OK, "ready\n"),

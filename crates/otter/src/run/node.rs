@@ -176,8 +176,9 @@ impl Node {
         self.metrics.config_reloaded(false, self.books.now());
     }
 
-    /// Stops in order: readiness off, no new work, what is held is finished within the grace, telemetry is flushed.
-    pub(crate) async fn stop(self, telemetry: Option<Telemetry>) -> Stopped {
+    /// Stops in order: readiness off, no new work, what is held is finished within the grace, telemetry is flushed. When
+    /// `hurry` ends, what is held is dropped at once.
+    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>, telemetry: Option<Telemetry>) -> Stopped {
         let Self { lifecycle, tasks, grace, .. } = self;
         let flush = async move {
             if let Some(telemetry) = telemetry {
@@ -186,7 +187,7 @@ impl Node {
                 let _ = flushed.await;
             }
         };
-        let stopped = lifecycle.stop(grace, flush).await;
+        let stopped = lifecycle.stop(grace, hurry, flush).await;
         tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         stopped
     }

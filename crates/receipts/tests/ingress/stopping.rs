@@ -1,5 +1,6 @@
 //! The way out.
 
+use std::future::pending;
 use std::time::Duration;
 
 use otter_runtime::{Grace, Phase};
@@ -22,7 +23,7 @@ async fn callbacks_in_flight_are_finished_and_no_more_are_taken() {
     house.hanging(1).await;
     let phases = house.lifecycle.phases();
     let House { store, books, lifecycle, running, .. } = house;
-    let stopping = tokio::spawn(lifecycle.stop(GRACE, async {}));
+    let stopping = tokio::spawn(lifecycle.stop(GRACE, pending(), async {}));
     phases.reached(Phase::Draining).await;
     // The port is closed a moment after the phase began, and nothing tells when.
     while TcpStream::connect(address).await.is_ok() {
@@ -47,7 +48,7 @@ async fn connections_without_a_request_are_closed_at_once() {
     // Taken in after the silent one, and answered: both are held.
     assert_eq!(house.call("/receipts/acme", "").await.status, 200);
     let House { lifecycle, running, .. } = house;
-    let (stopped, ended) = tokio::join!(lifecycle.stop(GRACE, async {}), running);
+    let (stopped, ended) = tokio::join!(lifecycle.stop(GRACE, pending(), async {}), running);
     ended.unwrap();
     assert!(stopped.unfinished.is_empty());
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
@@ -61,7 +62,7 @@ async fn a_peer_that_never_finishes_its_request_does_not_hold_up_the_end() {
     half.write_all(b"POST /receipts/acme HTTP/1.1\r\ncontent-le").await.unwrap();
     assert_eq!(house.call("/receipts/acme", "").await.status, 200);
     let House { lifecycle, running, .. } = house;
-    let (stopped, ended) = tokio::join!(lifecycle.stop(GRACE, async {}), running);
+    let (stopped, ended) = tokio::join!(lifecycle.stop(GRACE, pending(), async {}), running);
     ended.unwrap();
     assert!(stopped.unfinished.is_empty());
 }
