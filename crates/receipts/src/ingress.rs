@@ -88,7 +88,6 @@ impl Ingress {
     }
 
     async fn answer(&self, route: &'static str, address: Option<Address>, request: Request) -> Response {
-        let _held = self.phases.hold("callbacks");
         let began = self.clock.now();
         let method = method_label(Some(request.method()));
         let response = match address.and_then(|address| self.decoder(address)) {

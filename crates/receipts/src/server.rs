@@ -2,12 +2,13 @@
 
 use std::io::{Error, ErrorKind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use otter_delivery::{Desk, Setup};
@@ -63,8 +64,8 @@ impl Server {
     }
 
     /// Serves until the process drains: then it stops listening, finishes the requests that it holds and closes their
-    /// connections. Ends when all are closed, or with what is left when the process closes. Requests, and bookings that
-    /// outlive them, are held against the drain.
+    /// connections. Ends when all are closed, or with what is left when the process closes. Connections that brought a
+    /// request, and bookings that outlive them, are held against the drain.
     pub async fn run(self, listener: TcpListener, phases: Phases) {
         let Self { desk, setup, clock, metrics, limits } = self;
         let gates = Gates::new(&limits);
@@ -145,11 +146,19 @@ async fn serve(
     phases: Phases,
     _place: OwnedSemaphorePermit,
 ) {
+    let routes = TowerToHyperService::new(routes);
+    // Held from the first request until the connection is closed, not until its answer is made: that has to be written
+    // too. A connection that waits for its next request is closed as soon as the process drains.
+    let (held, holding) = (OnceLock::new(), phases.clone());
+    let service = service_fn(move |request| {
+        held.get_or_init(|| holding.hold("callbacks"));
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(READ_AHEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         // Peers that break off, stall or speak something else are none of our errors.
