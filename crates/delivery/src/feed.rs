@@ -143,9 +143,10 @@ impl Feed {
                 }
             };
             tokio::select! {
+                biased;
+                () = phases.reached(Phase::Closing) => return,
                 () = woken(&mut wakes, home) => {}
                 () = tokio::time::sleep(pause) => {}
-                () = phases.reached(Phase::Closing) => return,
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Keeps what this process has claimed from being taken for lost while sends run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ type Claim = (VerificationId, AttemptNumber);
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     /// How often each is held: a retry may be claimed before the try before has noticed that it was booked.
-    held: Mutex<HashMap<Claim, usize>>,
+    held: Mutex<BTreeMap<Claim, usize>>,
 }
 
 impl Leases {
@@ -38,8 +38,9 @@ impl Leases {
         while phases.now() < Phase::Closing {
             pulse.beat();
             tokio::select! {
-                () = tokio::time::sleep(RENEWAL) => self.renew(books, worker).await,
+                biased;
                 () = phases.reached(Phase::Closing) => return,
+                () = tokio::time::sleep(RENEWAL) => self.renew(books, worker).await,
             }
         }
     }
@@ -61,7 +62,7 @@ impl Leases {
         futures::future::join_all(renewals).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Claim, usize>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Claim, usize>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

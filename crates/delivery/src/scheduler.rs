@@ -67,8 +67,9 @@ impl Scheduler {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                biased;
                 () = phases.reached(Phase::Draining) => return,
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

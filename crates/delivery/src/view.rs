@@ -55,8 +55,9 @@ impl View {
                 warn!(error = %error, "could not refresh the view of providers");
             }
             tokio::select! {
-                () = tokio::time::sleep(REFRESH) => {}
+                biased;
                 () = phases.reached(Phase::Closing) => return,
+                () = tokio::time::sleep(REFRESH) => {}
             }
         }
     }

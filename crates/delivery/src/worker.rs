@@ -80,6 +80,7 @@ impl Worker {
         let lane = Arc::new(lane);
         let work = standing("lane", || lane::Work::new(Arc::clone(&lane)).run(&working));
         tokio::select! {
+            biased;
             () = work => {}
             () = renewal => {}
         }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
+use crate::{Dice, SeededDice};
+
 /// The bounds of the waits between tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delays {
@@ -29,24 +31,30 @@ impl Default for Delays {
 #[derive(Debug)]
 pub struct Reconnect {
     backoff: ExponentialBackoff,
+    /// Draws where in its range each wait lies; without it the backoff draws by itself.
+    dice: Option<SeededDice>,
 }
+
+/// How far a wait may be from its middle, as a part of it.
+const SPREAD: f64 = 1.0 / 3.0;
 
 impl Reconnect {
     /// Starts with the first wait.
     pub fn new(delays: Delays) -> Self {
-        let backoff = ExponentialBackoffBuilder::new()
-            .with_initial_interval(delays.first)
-            .with_max_interval(delays.longest)
-            .with_multiplier(2.0)
-            .with_randomization_factor(1.0 / 3.0)
-            .with_max_elapsed_time(None)
-            .build();
-        Self { backoff }
+        Self { backoff: backoff(delays, SPREAD), dice: None }
+    }
+
+    /// The same with waits that `seed` determines, for loops that a test replays.
+    pub fn seeded(delays: Delays, seed: u64) -> Self {
+        Self { backoff: backoff(delays, 0.0), dice: Some(SeededDice::new(seed)) }
     }
 
     /// The wait before the next try.
     pub fn next_delay(&mut self) -> Duration {
-        self.backoff.next_backoff().unwrap_or(self.backoff.max_interval)
+        let delay = self.backoff.next_backoff().unwrap_or(self.backoff.max_interval);
+        let Some(dice) = &self.dice else { return delay };
+        let place = f64::from(dice.u32()) / f64::from(u32::MAX);
+        delay.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * place)
     }
 
     /// Sleeps for [`Self::next_delay`].
@@ -58,6 +66,16 @@ impl Reconnect {
     pub fn reset(&mut self) {
         self.backoff.reset();
     }
+}
+
+fn backoff(delays: Delays, spread: f64) -> ExponentialBackoff {
+    ExponentialBackoffBuilder::new()
+        .with_initial_interval(delays.first)
+        .with_max_interval(delays.longest)
+        .with_multiplier(2.0)
+        .with_randomization_factor(spread)
+        .with_max_elapsed_time(None)
+        .build()
 }
 
 #[cfg(test)]
@@ -79,6 +97,22 @@ mod tests {
             for middle in [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000] {
                 assert_around(reconnect.next_delay(), middle);
             }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_waits_around_the_same_middles() {
+        let waits = |seed| {
+            let mut reconnect = Reconnect::seeded(DELAYS, seed);
+            [100, 200, 400, 800, 1_600, 2_000, 2_000].map(|middle| {
+                let delay = reconnect.next_delay();
+                assert_around(delay, middle);
+                delay
+            })
+        };
+        for seed in 0..100 {
+            assert_eq!(waits(seed), waits(seed));
+            assert_ne!(waits(seed), waits(seed + 1));
         }
     }
 

@@ -16,7 +16,7 @@ impl Lane {
     pub(super) async fn book(&self, verification: Verification, event: &Event) {
         let (id, expires_at) = (verification.id, verification.expires_at);
         let mut held = Some(verification);
-        let mut delays = Reconnect::new(Delays::default());
+        let mut delays = Reconnect::seeded(Delays::default(), self.worker.books.dice().u64());
         let mut trouble = Trouble::default();
         loop {
             let booked = self.commit(id, held.take(), event).await;

@@ -64,15 +64,17 @@ impl Work {
         while lane.phases.now() < Phase::Draining {
             let again_at = self.start_what_can_be(pulse).await;
             let pause = again_at.map(|moment| lane.worker.books.now().until(moment));
+            // What comes seldom comes first, so that nothing that comes often keeps it waiting.
             tokio::select! {
+                biased;
+                () = lane.phases.reached(Phase::Draining) => break,
+                _ = tick.tick() => self.asked.add_all(),
+                Some(ended) = self.sends.join_next() => self.finished(ended),
                 woken = woken(&lane.name, &mut wakes) => match woken {
                     Some(home) => self.asked.add(home),
                     None => self.asked.add_all(),
                 },
-                _ = tick.tick() => self.asked.add_all(),
-                Some(ended) = self.sends.join_next() => self.finished(ended),
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
-                () = lane.phases.reached(Phase::Draining) => break,
             }
         }
         while let Some(ended) = self.sends.join_next().await {
