@@ -179,7 +179,7 @@ fn succeed(verification: &mut Verification, slot: &CodeSlot, now: Moment) -> Jud
     Judgement {
         verdict: CheckVerdict::Verified { by, repeated: false },
         observation: by.and_then(|attempt| credit(verification, attempt, now)),
-        happening: vec![HappeningKind::Ended { how: Ending::Verified { by } }],
+        happening: vec![HappeningKind::Ended { how: Ending::Verified { by }, because: None }],
         winner: None,
     }
 }
@@ -190,7 +190,7 @@ fn fail(verification: &mut Verification, now: Moment) -> Judgement {
     let mut happening = vec![HappeningKind::CheckFailed { remaining }];
     if remaining == 0 {
         end(verification, Ending::Exhausted, now);
-        happening.push(HappeningKind::Ended { how: Ending::Exhausted });
+        happening.push(HappeningKind::Ended { how: Ending::Exhausted, because: None });
     }
     Judgement { verdict: CheckVerdict::Wrong { remaining }, observation: None, happening, winner: None }
 }

@@ -54,7 +54,7 @@ fn the_right_code_ends_the_verification_and_credits_its_attempt() {
     let by = AttemptNumber::new(2);
     let how = Ending::Verified { by };
     assert_eq!(judgement.verdict, CheckVerdict::Verified { by, repeated: false });
-    assert_eq!(judgement.happening, [HappeningKind::Ended { how }]);
+    assert_eq!(judgement.happening, [HappeningKind::Ended { how, because: None }]);
     assert_eq!(judgement.winner, RequestId::parse("call-1").ok());
     let observation = judgement.observation.unwrap();
     assert_eq!(observation.segment.provider.as_str(), "vonage");
@@ -141,7 +141,7 @@ fn sec_04_the_last_wrong_check_exhausts_the_verification() {
     }
     let last = judge(&mut state, &mut Vec::new(), None, &submission(9), after(7));
     assert_eq!(last.verdict, CheckVerdict::Wrong { remaining: 0 });
-    let ended = HappeningKind::Ended { how: Ending::Exhausted };
+    let ended = HappeningKind::Ended { how: Ending::Exhausted, because: None };
     assert_eq!(last.happening, [HappeningKind::CheckFailed { remaining: 0 }, ended]);
     assert_eq!(state.state, State::Ended { how: Ending::Exhausted, at: after(7) });
     assert_eq!((state.slots.len(), state.private.clone()), (0, None));

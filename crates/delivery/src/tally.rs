@@ -34,7 +34,7 @@ fn published(metrics: &Metrics, next: &Verification, kind: &HappeningKind, now: 
                 metrics.time_to_dispatch(*channel, now.since(next.created_at));
             }
         }
-        HappeningKind::Ended { how } => ended(metrics, next, *how, now),
+        HappeningKind::Ended { how, because: _ } => ended(metrics, next, *how, now),
         HappeningKind::Opened
         | HappeningKind::AttemptQueued { origin: Origin::First | Origin::Resend, .. }
         | HappeningKind::AttemptRetrying { .. }

@@ -1,8 +1,8 @@
 //! What happens to a verification, what has to be done about it, and what others are told.
 
 use crate::{
-    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, Failure, FailureClass, Moment, Observation,
-    Origin, ProviderName, ProviderReference, ReceiptStatus, TenantId, VerificationId,
+    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, ExpiryReason, Failure, FailureClass, Moment,
+    Observation, Origin, ProviderName, ProviderReference, ReceiptStatus, TenantId, VerificationId,
 };
 
 /// Something that happened to a verification and may change it. A repeated event changes nothing.
@@ -189,5 +189,7 @@ pub enum HappeningKind {
     Ended {
         /// How.
         how: Ending,
+        /// Why its time ran out, if that is how it ended.
+        because: Option<ExpiryReason>,
     },
 }

@@ -11,6 +11,7 @@ mod content;
 mod country;
 mod event;
 mod evidence;
+mod expiry;
 mod failure;
 mod id;
 mod limit;
@@ -33,6 +34,7 @@ pub use content::{Content, RcsText, SmsText, Spoken, TemplateCall};
 pub use country::{Country, InvalidCountry};
 pub use event::{Effect, Event, Happening, HappeningKind, JobKind};
 pub use evidence::{LATENCY_BINS, Measure, Observation, Segment, latency_bin};
+pub use expiry::ExpiryReason;
 pub use failure::{ErrorClass, Failure, FailureClass};
 pub use id::{
     AttemptNumber, InvalidId, InvalidName, MessageId, Partition, PartitionCount, ProviderName,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use otter_domain::{
     Attempt, AttemptEnd, AttemptNumber, Candidate, Channel, ChoiceReason, Code, CodeSlot, Considered,
-    Context, Country, Digest, Ending, ErrorClass, Exclusion, FailureClass, Happening, HappeningKind, KeyId,
-    Locale, Moment, Origin, Partition, Payment, Phase, PhoneNumber, Plan, Private, ProviderName,
-    ProviderReference, PurposeName, Ranking, Receipt, ReceiptStatus, RecipientRef, Revocation, RouteName,
-    State, Subject, SucceedOn, TenantId, Verification, VerificationId, Version, WorkerId,
+    Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, FailureClass, Happening,
+    HappeningKind, KeyId, Locale, Moment, Origin, Partition, Payment, Phase, PhoneNumber, Plan, Private,
+    ProviderName, ProviderReference, PurposeName, Ranking, Receipt, ReceiptStatus, RecipientRef, Revocation,
+    RouteName, State, Subject, SucceedOn, TenantId, Verification, VerificationId, Version, WorkerId,
 };
 use otter_store::{Keyring, Sealer};
 use std::sync::Arc;
@@ -325,7 +325,10 @@ pub fn every_happening(verification: &Verification, at: Moment) -> Vec<Happening
         Ending::Exhausted,
         Ending::Cancelled,
     ];
-    kinds.extend(endings.map(|how| HappeningKind::Ended { how }));
+    kinds.extend(endings.map(|how| HappeningKind::Ended { how, because: None }));
+    kinds.extend(
+        ExpiryReason::ALL.map(|why| HappeningKind::Ended { how: Ending::Expired, because: Some(why) }),
+    );
     let tenant = verification.tenant.clone();
     kinds
         .into_iter()

@@ -12,14 +12,15 @@
 //! | `status` | `receipt_merged`: the report |
 //! | `remaining` | `check_failed`: how many checks are left |
 //! | `how`, `by` | `ended`: the ending, and the attempt that was verified, if known |
+//! | `because` | `ended` with `how` = `expired`: why |
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use otter_domain::{
-    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, FailureClass, Happening, HappeningKind, Moment,
-    Origin, ProviderName, ReceiptStatus, TenantId, VerificationId,
+    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, ExpiryReason, FailureClass, Happening,
+    HappeningKind, Moment, Origin, ProviderName, ReceiptStatus, TenantId, VerificationId,
 };
 
 use crate::Error;
@@ -64,8 +65,9 @@ pub fn fields(happening: &Happening) -> Fields {
         HappeningKind::CheckFailed { remaining } => {
             fields.extend([text("kind", "check_failed"), text("remaining", remaining)]);
         }
-        HappeningKind::Ended { how } => {
+        HappeningKind::Ended { how, because } => {
             fields.extend([text("kind", "ended"), text("how", how.as_str())]);
+            fields.extend(because.map(|reason| text("because", reason)));
             if let Ending::Verified { by: Some(attempt) } = how {
                 fields.push(text("by", attempt));
             }
@@ -137,7 +139,10 @@ pub fn happening<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Re
         "check_failed" => HappeningKind::CheckFailed { remaining: fields.required("remaining", number)? },
         "ended" => {
             let by = fields.optional("by", attempt_number)?;
-            HappeningKind::Ended { how: fields.required("how", |word| Ending::parse(word, by))? }
+            HappeningKind::Ended {
+                how: fields.required("how", |word| Ending::parse(word, by))?,
+                because: fields.optional("because", ExpiryReason::parse)?,
+            }
         }
         _ => return Err(unreadable("its event is of an unknown kind")),
     };

@@ -4,7 +4,7 @@ use otter_contract::v1::{self, event::Kind};
 use otter_delivery::Item;
 use otter_domain::{AttemptEnd, Channel, Ending, HappeningKind, ProviderName};
 
-use super::verification::{ending, failed, failure_class, number, origin, receipt_status};
+use super::verification::{ending, expiry_reason, failed, failure_class, number, origin, receipt_status};
 use super::{channel, timestamp};
 
 pub(crate) fn event(item: &Item) -> v1::Event {
@@ -57,13 +57,14 @@ fn kind(kind: &HappeningKind) -> Kind {
         HappeningKind::CheckFailed { remaining } => {
             Kind::CheckFailed(v1::CheckFailed { checks_remaining: u32::from(*remaining) })
         }
-        HappeningKind::Ended { how } => {
+        HappeningKind::Ended { how, because } => {
             let verified_attempt = match how {
                 Ending::Verified { by } => by.map_or(0, number),
                 Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => 0,
             };
             let state = ending(*how).into();
-            Kind::VerificationEnded(v1::VerificationEnded { state, verified_attempt })
+            let expiry_reason = because.map_or(v1::ExpiryReason::Unspecified, expiry_reason).into();
+            Kind::VerificationEnded(v1::VerificationEnded { state, verified_attempt, expiry_reason })
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use otter_contract::v1;
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, FailureClass, LifecyclePolicy, Moment, Origin,
-    Phase, Plan, ReceiptStatus, State, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, FailureClass, LifecyclePolicy,
+    Moment, Origin, Phase, Plan, ReceiptStatus, State, Verification,
 };
 
 use super::{channel, count, explain, plan, timestamp};
@@ -41,6 +41,28 @@ pub(crate) fn verification(verification: &Verification, known: &Circumstances) -
         attempts,
         plan: planned.map(plan::plan),
         restricted: is_restricted(verification, planned),
+        expiry_reason: why_expired(verification, now_reads).into(),
+    }
+}
+
+fn why_expired(verification: &Verification, reads: State) -> v1::ExpiryReason {
+    match reads {
+        State::Ended { how: Ending::Expired, .. } => expiry_reason(ExpiryReason::of(verification)),
+        State::Ended {
+            how: Ending::Verified { .. } | Ending::Failed | Ending::Exhausted | Ending::Cancelled,
+            ..
+        }
+        | State::Pending => v1::ExpiryReason::Unspecified,
+    }
+}
+
+pub(crate) fn expiry_reason(reason: ExpiryReason) -> v1::ExpiryReason {
+    match reason {
+        ExpiryReason::NotSent => v1::ExpiryReason::NotSent,
+        ExpiryReason::Undelivered => v1::ExpiryReason::Undelivered,
+        ExpiryReason::MaybeSent => v1::ExpiryReason::MaybeSent,
+        ExpiryReason::Unconfirmed => v1::ExpiryReason::Unconfirmed,
+        ExpiryReason::NotEntered => v1::ExpiryReason::NotEntered,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use otter_contract::v1::{
-    AttemptState, CancelOtpRequest, Channel, GetOtpRequest, ReportOutcomeRequest, ReportedOutcome,
-    ResendOtpRequest, Verification, VerificationState,
+    AttemptState, CancelOtpRequest, Channel, ExpiryReason, GetOtpRequest, ReportOutcomeRequest,
+    ReportedOutcome, ResendOtpRequest, Verification, VerificationState,
 };
 use tonic::Status;
 
@@ -84,6 +84,18 @@ async fn past_its_deadline_a_verification_reads_as_expired() {
     assert!(told.plan.is_none() && told.resend_allowed_time.is_none());
     assert_eq!(told.end_time, told.expire_time);
     assert_eq!(metadata(&cancel(&house, &id).await.unwrap_err(), "state"), "expired");
+}
+
+#[tokio::test]
+async fn an_expired_verification_tells_how_far_its_messages_came() {
+    let house = House::open().await;
+    let taken = house.send("").await;
+    house.accept().await;
+    let waited = house.send("").await;
+    assert_eq!(get(&house, &waited).await.expiry_reason(), ExpiryReason::Unspecified);
+    house.wait(Duration::from_secs(300)).await;
+    assert_eq!(get(&house, &taken).await.expiry_reason(), ExpiryReason::Unconfirmed);
+    assert_eq!(get(&house, &waited).await.expiry_reason(), ExpiryReason::NotSent);
 }
 
 #[tokio::test]

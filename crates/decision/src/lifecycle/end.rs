@@ -1,7 +1,8 @@
 //! How a verification ends, and what is still to do then.
 
 use otter_domain::{
-    AttemptEnd, AttemptNumber, Ending, ErrorClass, HappeningKind, JobKind, Phase, Revocation, State,
+    AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, HappeningKind, JobKind, Phase, Revocation,
+    State,
 };
 
 use super::Turn;
@@ -39,12 +40,13 @@ impl Turn<'_> {
 
     /// Ends the verification: its codes die, what is queued is withdrawn, what was sent is taken back where possible.
     pub(super) fn end(&mut self, how: Ending) {
+        let because = matches!(how, Ending::Expired).then(|| ExpiryReason::of(&self.next));
         self.next.state = State::Ended { how, at: self.now };
         self.next.slots.clear();
         if let Some(private) = &mut self.next.private {
             private.code = None;
         }
-        self.publish(HappeningKind::Ended { how });
+        self.publish(HappeningKind::Ended { how, because });
         self.tidy();
     }
 

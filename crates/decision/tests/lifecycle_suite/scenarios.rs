@@ -335,3 +335,34 @@ fn an_account_that_is_misconfigured_for_one_channel_is_tried_on_another() {
     rejected.sends(Err(FailureClass::Rejected));
     assert_eq!(rejected.ending(), Some(Ending::Failed), "what one account rejects needs another account");
 }
+
+#[test]
+fn an_expired_verification_says_how_far_the_furthest_of_its_messages_came() {
+    let check = |why: ExpiryReason, happens: fn(&mut History)| {
+        let mut history = History::open(vec![candidate("alpha", Channel::Sms)], LifecyclePolicy::default());
+        happens(&mut history);
+        let effects = history.after(seconds(600)).on(Event::Due);
+        let ended = HappeningKind::Ended { how: Ending::Expired, because: Some(why) };
+        assert!(effects.contains(&Effect::Publish(ended)), "{why}: {effects:?}");
+        assert_eq!(ExpiryReason::of(&history.verification), why, "it reads as it was told");
+    };
+    let reported = |history: &mut History, status| drop(history.receipt(AttemptNumber::FIRST, status));
+    check(ExpiryReason::NotSent, |_| {});
+    check(ExpiryReason::NotSent, |history| drop(history.sends(Err(FailureClass::Unavailable))));
+    check(ExpiryReason::MaybeSent, |history| assert!(history.claim()));
+    check(ExpiryReason::MaybeSent, |history| drop(history.sends(Err(FailureClass::Ambiguous))));
+    check(ExpiryReason::Unconfirmed, |history| drop(history.sends(Ok(()))));
+    check(ExpiryReason::NotEntered, |history| {
+        history.sends(Err(FailureClass::Ambiguous));
+        history.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered);
+    });
+    check(ExpiryReason::Undelivered, |history| {
+        history.sends(Ok(()));
+        history.receipt(AttemptNumber::FIRST, ReceiptStatus::Expired);
+    });
+    let mut both = History::login();
+    both.sends(Ok(()));
+    both.wait();
+    reported(&mut both, ReceiptStatus::Read);
+    assert_eq!(ExpiryReason::of(&both.verification), ExpiryReason::NotEntered, "the second was never sent");
+}

@@ -193,7 +193,11 @@ mod tests {
         let line = timeline.tell(&read).unwrap();
         assert_eq!(plain(&line), "    +2.500 s  attempt 2  sms-b over sms            read");
         assert_eq!(timeline.tell(&read), None);
-        let ended = VerificationEnded { state: VerificationState::Verified.into(), verified_attempt: 2 };
+        let ended = VerificationEnded {
+            state: VerificationState::Verified.into(),
+            verified_attempt: 2,
+            ..VerificationEnded::default()
+        };
         let line = timeline.tell(&event(12_400, Kind::VerificationEnded(ended))).unwrap();
         assert_eq!(plain(&line), "   +12.400 s  verified with the code of attempt 2");
     }

@@ -1,7 +1,7 @@
 //! A verification as it stands.
 
 use otter_contract::v1::{
-    CancelOtpResponse, GetOtpResponse, ReportOutcomeResponse, Verification, VerificationState,
+    CancelOtpResponse, ExpiryReason, GetOtpResponse, ReportOutcomeResponse, Verification, VerificationState,
 };
 
 use super::attempts::attempts;
@@ -43,6 +43,9 @@ fn facts(verification: &Verification) -> String {
         ("resend from", &verification.resend_allowed_time),
     ];
     facts.extend(times.into_iter().filter_map(|(name, at)| Some((name, time::moment(at.as_ref()?)))));
+    if verification.expiry_reason() != ExpiryReason::Unspecified {
+        facts.push(("because", verification.expiry_reason().word()));
+    }
     facts.push(("checks", format!("{} of {} used", verification.checks_used, verification.check_budget)));
     if is_pending {
         facts.push(("attempts left", verification.attempts_remaining.to_string()));
@@ -94,6 +97,7 @@ mod tests {
             masked_recipient: "+4915*******78".to_owned(),
             country: "DE".to_owned(),
             state: VerificationState::Expired.into(),
+            expiry_reason: ExpiryReason::NotEntered.into(),
             create_time: Some(Timestamp { seconds: 1_785_153_600, nanos: 0 }),
             expire_time: Some(Timestamp { seconds: 1_785_153_900, nanos: 0 }),
             end_time: Some(Timestamp { seconds: 1_785_153_900, nanos: 0 }),
@@ -110,6 +114,7 @@ mod tests {
   created  2026-07-27 12:00:00 UTC
   expires  2026-07-27 12:05:00 UTC
   ended    2026-07-27 12:05:00 UTC
+  because  not entered
   checks   2 of 5 used"
         );
     }

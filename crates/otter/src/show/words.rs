@@ -2,7 +2,7 @@
 
 use otter_contract::admin::v1::{BreakerState, ProviderHealth, ProviderState, RateWindow};
 use otter_contract::v1::{
-    AttemptOrigin, AttemptState, Channel, CheckOutcome, FailureClass, ReceiptStatus, SucceedOn,
+    AttemptOrigin, AttemptState, Channel, CheckOutcome, ExpiryReason, FailureClass, ReceiptStatus, SucceedOn,
     VerificationState,
 };
 
@@ -41,6 +41,7 @@ words! {
     BreakerState => "BREAKER_STATE_",
     Channel => "CHANNEL_",
     CheckOutcome => "CHECK_OUTCOME_",
+    ExpiryReason => "EXPIRY_REASON_",
     FailureClass => "FAILURE_CLASS_",
     ProviderHealth => "PROVIDER_HEALTH_",
     ProviderState => "PROVIDER_STATE_",

@@ -110,7 +110,11 @@ fn queued() -> Event {
 }
 
 fn verified() -> Event {
-    let ended = VerificationEnded { state: VerificationState::Verified.into(), verified_attempt: 1 };
+    let ended = VerificationEnded {
+        state: VerificationState::Verified.into(),
+        verified_attempt: 1,
+        ..VerificationEnded::default()
+    };
     event(9, Kind::VerificationEnded(ended))
 }
 

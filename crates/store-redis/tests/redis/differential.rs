@@ -266,7 +266,7 @@ impl World {
         next.state = State::Ended { how, at: now };
         next.slots.clear();
         next.private = next.private.filter(|_| !is_tidy).map(|private| Private { code: None, ..private });
-        let effects = vec![Effect::Publish(HappeningKind::Ended { how })];
+        let effects = vec![Effect::Publish(HappeningKind::Ended { how, because: None })];
         let commit = Commit { effects, ..self.change(next, (!is_tidy).then_some(now)) };
         self.commit(commit).await;
     }

@@ -36,7 +36,7 @@ pub async fn the_right_code_ends_the_verification_in_one_step<B: Bench>(open: im
     assert_eq!(answer.value[0].verification.as_ref(), Some(&expected));
     assert_eq!(kit.load(pending.id).await, Some(expected));
     let events: Vec<_> = kit.events_after(&position).await.into_iter().map(|event| event.kind).collect();
-    assert_eq!(events, [HappeningKind::Ended { how }]);
+    assert_eq!(events, [HappeningKind::Ended { how, because: None }]);
     let counted = kit.counted("right-code").await;
     assert!(matches!(counted.as_slice(), [(Measure::Verified(_), 1)]), "{counted:?}");
     kit.bench.pass(Duration::from_millis(5)).await;

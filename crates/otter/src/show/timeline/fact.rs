@@ -2,8 +2,8 @@
 
 use otter_contract::v1::event::Kind;
 use otter_contract::v1::{
-    Attempt, AttemptOrigin, AttemptState, Channel, Event, FailureClass, ReceiptStatus, Verification,
-    VerificationState,
+    Attempt, AttemptOrigin, AttemptState, Channel, Event, ExpiryReason, FailureClass, ReceiptStatus,
+    Verification, VerificationEnded, VerificationState,
 };
 use prost_types::Timestamp;
 
@@ -84,7 +84,7 @@ impl Fact {
                 tone: Tone::Bad,
                 what: format!("wrong code, {} checks left", failed.checks_remaining),
             },
-            Kind::VerificationEnded(ended) => verification_ended(time, ended.state(), ended.verified_attempt),
+            Kind::VerificationEnded(ended) => verification_ended(time, &ended),
         };
         Some(fact)
     }
@@ -146,12 +146,13 @@ fn merged(time: Option<Timestamp>, by: (u32, String, Channel), status: ReceiptSt
     Fact::attempt(time, mark, by, tone_of_receipt(status), status.word())
 }
 
-fn verification_ended(time: Option<Timestamp>, state: VerificationState, verified_attempt: u32) -> Fact {
+fn verification_ended(time: Option<Timestamp>, ended: &VerificationEnded) -> Fact {
+    let state = ended.state();
     let word = state.word();
-    let what = if verified_attempt > 0 {
-        format!("{word} with the code of attempt {verified_attempt}")
-    } else {
-        word
+    let what = match (ended.verified_attempt, ended.expiry_reason()) {
+        (0, ExpiryReason::Unspecified) => word,
+        (0, reason) => format!("{word}: {}", reason.word()),
+        (attempt, _) => format!("{word} with the code of attempt {attempt}"),
     };
     Fact { time, mark: Mark::VerificationEnded, by: None, tone: tone_of_verification(state), what }
 }
@@ -178,8 +179,12 @@ pub(super) fn facts_of(snapshot: &Verification) -> Vec<Fact> {
     facts.sort_by_key(|fact| fact.time.map(|at| (at.seconds, at.nanos)));
     if snapshot.state() != VerificationState::Pending {
         let verified_by = snapshot.attempts.iter().find(|attempt| attempt.verified);
-        let attempt = verified_by.map_or(0, |attempt| attempt.number);
-        facts.push(verification_ended(snapshot.end_time, snapshot.state(), attempt));
+        let ended = VerificationEnded {
+            state: snapshot.state,
+            verified_attempt: verified_by.map_or(0, |attempt| attempt.number),
+            expiry_reason: snapshot.expiry_reason,
+        };
+        facts.push(verification_ended(snapshot.end_time, &ended));
     }
     facts
 }
