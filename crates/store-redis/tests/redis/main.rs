@@ -5,4 +5,5 @@ mod common;
 mod differential;
 mod engine;
 mod footprint;
+mod servers;
 mod suite;
