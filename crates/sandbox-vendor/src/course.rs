@@ -9,14 +9,20 @@ use crate::{Mishap, Refusal, Rule, Steering};
 
 /// How late the receipts of [`Steering::Slow`] are.
 const SLOW: Duration = Duration::from_secs(30);
+/// How long the answers of [`Steering::Late`] take.
+const LATE: Duration = Duration::from_secs(15);
+/// How far the receipts of [`Steering::Hasty`] are ahead of the answer.
+const HASTE: Duration = Duration::from_millis(500);
 
-/// What becomes of one send. Spans count from the answer.
+/// What becomes of one send. Spans count from the departure, those of answer and departure from the request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Course {
     /// How long the answer takes.
     pub(crate) latency: Duration,
     /// The answer.
     pub(crate) answer: Answer,
+    /// When an accepted message sets off; with the answer, as a rule.
+    pub(crate) departure: Duration,
     /// When it reaches the handset, if it does.
     pub(crate) arrival: Option<Duration>,
     /// The receipts, in the order in which they leave.
@@ -28,6 +34,10 @@ pub(crate) enum Answer {
     Accepted,
     Refused(Refusal),
     Never,
+    /// Accepted, but the answer ends in its middle.
+    CutOff,
+    /// Accepted, but the answer does not say so.
+    Garbage,
 }
 
 /// A receipt to come.
@@ -44,7 +54,7 @@ pub(crate) struct Planned {
 impl Course {
     fn failing(latency: Duration, mishap: Mishap) -> Self {
         let answer = mishap.refusal().map_or(Answer::Never, Answer::Refused);
-        Self { latency, answer, arrival: None, reports: Vec::new() }
+        Self { latency, answer, departure: latency, arrival: None, reports: Vec::new() }
     }
 }
 
@@ -80,7 +90,7 @@ pub(crate) fn course(send: Send, steering: Steering, rule: &Rule, mut dice: Dice
         steering == Steering::Read || (read && matches!(send.channel, Channel::WhatsApp | Channel::Rcs));
     let mut reports = reports(fate, arrival.min(send.validity) + rule.receipt, opened);
     match steering {
-        Steering::Unreported => reports.clear(),
+        Steering::Unreported | Steering::CutOff | Steering::Garbage => reports.clear(),
         Steering::Slow => reports.iter_mut().for_each(|report| report.after += SLOW),
         Steering::Disordered => disorder(&mut reports),
         Steering::Ordinary if unreported => reports.clear(),
@@ -90,13 +100,36 @@ pub(crate) fn course(send: Send, steering: Steering, rule: &Rule, mut dice: Dice
         | Steering::Lying
         | Steering::SilentDelivery
         | Steering::Expired
-        | Steering::Read => {}
+        | Steering::Read
+        | Steering::Late
+        | Steering::Hasty => {}
     }
+    let (latency, answer) = answer(steering, rule.latency);
     Course {
-        latency: rule.latency,
-        answer: if steering == Steering::SilentDelivery { Answer::Never } else { Answer::Accepted },
+        latency,
+        answer,
+        departure: rule.latency,
         arrival: (fate == Fate::Arrives).then_some(arrival),
         reports,
+    }
+}
+
+fn answer(steering: Steering, latency: Duration) -> (Duration, Answer) {
+    match steering {
+        Steering::SilentDelivery => (latency, Answer::Never),
+        Steering::CutOff => (latency, Answer::CutOff),
+        Steering::Garbage => (latency, Answer::Garbage),
+        Steering::Late => (latency + LATE, Answer::Accepted),
+        Steering::Hasty => (latency + HASTE, Answer::Accepted),
+        Steering::Ordinary
+        | Steering::Mishap(_)
+        | Steering::Unreported
+        | Steering::Undelivered
+        | Steering::Slow
+        | Steering::Lying
+        | Steering::Disordered
+        | Steering::Expired
+        | Steering::Read => (latency, Answer::Accepted),
     }
 }
 
@@ -122,7 +155,11 @@ fn fate(steering: Steering, lost: bool, too_slow: bool) -> Fate {
         | Steering::Slow
         | Steering::Disordered
         | Steering::SilentDelivery
-        | Steering::Read => {
+        | Steering::Read
+        | Steering::Late
+        | Steering::CutOff
+        | Steering::Garbage
+        | Steering::Hasty => {
             if too_slow {
                 Fate::Expires
             } else {
@@ -192,6 +229,20 @@ mod tests {
         check(Steering::SilentDelivery, Answer::Never, true, &[Sent, Delivered]);
         check(Steering::Expired, accepted, false, &[Sent, Expired]);
         check(Steering::Read, accepted, true, &[Sent, Delivered, Read]);
+        check(Steering::Late, accepted, true, &[Sent, Delivered]);
+        check(Steering::CutOff, Answer::CutOff, true, &[]);
+        check(Steering::Garbage, Answer::Garbage, true, &[]);
+        check(Steering::Hasty, accepted, true, &[Sent, Delivered]);
+    }
+
+    #[test]
+    fn late_and_hasty_messages_set_off_before_their_answers() {
+        let ordinary = course_of(Steering::Ordinary, &Rule::default());
+        assert_eq!(ordinary.departure, ordinary.latency);
+        for steering in [Steering::Late, Steering::Hasty] {
+            let course = course_of(steering, &Rule::default());
+            assert!(course.departure < course.latency, "{steering:?}");
+        }
     }
 
     #[test]

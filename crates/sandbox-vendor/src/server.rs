@@ -1,15 +1,17 @@
 //! The HTTP interface.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use futures::stream;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::state::{Desk, Reply};
@@ -38,9 +40,9 @@ async fn submit(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) 
     let ruling = desk.submit(account, Submission::parse(&body)?);
     tokio::time::sleep(ruling.latency).await;
     match ruling.answer {
-        Reply::Accepted(message) => {
-            Ok(json(StatusCode::ACCEPTED, &Acknowledgement { id: &message.id, status: "accepted" }))
-        }
+        Reply::Accepted(message) => Ok(accepted(&message.id)),
+        Reply::CutOff(message) => Ok(cut_off(accepted(&message.id)).await),
+        Reply::Garbage => Ok(Html("<html><body><h1>It works!</h1></body></html>").into_response()),
         Reply::Refused(refusal) => Err(refusal),
         Reply::Never => {
             tokio::select! {
@@ -50,6 +52,20 @@ async fn submit(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) 
             Err(Refusal::OutcomeUnknown)
         }
     }
+}
+
+fn accepted(id: &str) -> Response {
+    json(StatusCode::ACCEPTED, &Acknowledgement { id, status: "accepted" })
+}
+
+/// The same answer, announced in full, of which half comes before the connection is closed.
+async fn cut_off(whole: Response) -> Response {
+    let (mut parts, body) = whole.into_parts();
+    let body = to_bytes(body, MAX_REQUEST).await.unwrap_or_default();
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let half = body.slice(..body.len() / 2);
+    let pieces = stream::iter([Ok(half), Err(io::Error::from(io::ErrorKind::ConnectionAborted))]);
+    Response::from_parts(parts, Body::from_stream(pieces))
 }
 
 async fn revoke(
@@ -111,7 +127,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = json(self.status(), &ErrorBody { error: Detail::from(self) });
         if self == Self::TooFast {
-            response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -81,6 +81,8 @@ pub(crate) enum Reply {
     Accepted(Arc<Message>),
     Refused(Refusal),
     Never,
+    CutOff(Arc<Message>),
+    Garbage,
 }
 
 impl Desk {
@@ -173,10 +175,16 @@ impl Desk {
                 self.set_off(account, submission, course);
                 (Reply::Never, Handling::TakenInSilence)
             }
-            Answer::Accepted => match self.set_off(account, submission, course) {
-                (message, true) => (Reply::Accepted(message), Handling::Taken),
-                (message, false) => (Reply::Accepted(message), Handling::Repeated),
-            },
+            said @ (Answer::Accepted | Answer::CutOff | Answer::Garbage) => {
+                let (message, is_new) = self.set_off(account, submission, course);
+                let handling = if is_new { Handling::Taken } else { Handling::Repeated };
+                let answer = match said {
+                    Answer::CutOff => Reply::CutOff(message),
+                    Answer::Garbage => Reply::Garbage,
+                    Answer::Accepted | Answer::Refused(_) | Answer::Never => Reply::Accepted(message),
+                };
+                (answer, handling)
+            }
         };
         (Ruling { latency, answer }, handling)
     }
@@ -283,7 +291,7 @@ impl Desk {
 
     /// One message from the answer to its last receipt.
     async fn travel(&self, message: &Message, course: Course) {
-        tokio::time::sleep(course.latency).await;
+        tokio::time::sleep(course.departure).await;
         let reports = async {
             let mut passed = Duration::ZERO;
             for report in &course.reports {

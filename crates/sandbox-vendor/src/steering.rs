@@ -26,6 +26,14 @@ pub enum Steering {
     Expired,
     /// `14`: accepted, delivered and opened.
     Read,
+    /// `18`: delivered and reported, but the answer takes a quarter of a minute.
+    Late,
+    /// `19`: delivered, not reported, and the connection is closed in the middle of the answer.
+    CutOff,
+    /// `20`: delivered, not reported, and the answer is a 200 that says nothing of use.
+    Garbage,
+    /// `21`: accepted and delivered; the receipts come before the answer.
+    Hasty,
 }
 
 impl Steering {
@@ -50,6 +58,10 @@ impl Steering {
             "15" => Self::Mishap(Mishap::Unknown),
             "16" => Self::Mishap(Mishap::Block),
             "17" => Self::Mishap(Mishap::NoBalance),
+            "18" => Self::Late,
+            "19" => Self::CutOff,
+            "20" => Self::Garbage,
+            "21" => Self::Hasty,
             _ => Self::Ordinary,
         }
     }

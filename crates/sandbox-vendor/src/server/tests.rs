@@ -222,3 +222,34 @@ async fn a_journal_tells_messages_from_repeats_and_refusals() {
     assert_eq!(handlings, [Taken, Repeated, Refused, TakenInSilence, DroppedInSilence]);
     assert_eq!((journal[0].number.reveal(), journal[0].at), (NUMBER, FixedClock.now()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_nobody_can_use_hide_a_message_that_arrives() {
+    let desk = desk();
+    let (status, answer) = send(&desk, "north", &message("+4915123000020")).await;
+    assert_eq!((status, answer), (200, Value::Null));
+    assert!(desk.look("+4915123000020").next().await.code().is_some());
+
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/v1/messages")
+        .header(AUTHORIZATION, "Bearer north-key")
+        .body(Body::from(message("+4915123000019").to_string()))
+        .unwrap();
+    let response = router(Arc::clone(&desk)).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    to_bytes(response.into_body(), usize::MAX).await.unwrap_err();
+    assert!(desk.look("+4915123000019").next().await.code().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_comes_after_its_message() {
+    let desk = desk();
+    let message = message("+4915123000018");
+    let (answer, arrived) = tokio::join!(
+        takes(Duration::from_secs(15), send(&desk, "north", &message)),
+        timeout(Duration::from_secs(1), async { desk.look("+4915123000018").next().await }),
+    );
+    assert_eq!(answer.0, 202);
+    assert!(arrived.unwrap().code().is_some());
+}
