@@ -1,11 +1,12 @@
 //! Real servers on free ports of the loopback interface, for tests: one [`RedisServer`], one behind TLS or with users, a
-//! [`SentinelGroup`], a [`Cluster`], and a [`Proxy`] that makes the network between them and their clients worse.
+//! [`PoweredServer`], a [`SentinelGroup`], a [`Cluster`], and a [`Proxy`] that makes the network between them and their clients worse.
 //!
 //! Each process has a directory of its own with its configuration, its append-only file and nothing of anybody else, and
 //! is killed with its value. Servers themselves say when they are ready and what they agree on; nobody waits for a fixed
 //! time.
 
 mod cluster;
+mod power;
 mod process;
 mod proxy;
 mod sentinel;
@@ -20,6 +21,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
 use thiserror::Error;
 
 pub use cluster::{Cluster, SlotMove};
+pub use power::{PowerCut, PoweredServer};
 pub use proxy::{Passage, Proxy, Weather};
 pub use sentinel::SentinelGroup;
 pub use server::RedisServer;

@@ -67,7 +67,8 @@ impl RedisServer {
         Self::start_under(&[], settings)
     }
 
-    /// The same through another program that becomes the server, such as `strace -D`, given with its arguments.
+    /// The same through another program that becomes the server, such as `strace -D`, given with its arguments, in which
+    /// `{}` stands for the server's directory.
     pub fn start_under(launcher: &[&str], settings: &[&str]) -> Result<Self, Error> {
         Self::launch(Kind::Server, "redis", launcher, |port| {
             Ok(lines(&[&["--port", &port.to_string()], settings].concat()))
@@ -119,11 +120,12 @@ impl RedisServer {
         configuration: impl Fn(u16) -> Result<String, Error>,
     ) -> Result<Self, Error> {
         let directory = tempfile::Builder::new().prefix("otter-redis-").tempdir()?;
-        let launcher: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
+        let place = text(directory.path());
+        let launcher: Vec<_> = launcher.iter().map(|word| word.replace("{}", &place)).collect();
         let mut ended = Error::Ended(String::new());
         for _ in 0..PORT_TRIES {
             let port = free_port()?;
-            let common = lines(&[&COMMON[..], &["--dir", &text(directory.path())]].concat());
+            let common = lines(&[&COMMON[..], &["--dir", &place]].concat());
             std::fs::write(configuration_in(&directory), common + &configuration(port)?)?;
             match run(kind, &launcher, &directory) {
                 Ok(process) => return Ok(Self { process, kind, port, scheme, directory, launcher }),

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use otter_store_redis::test_server::{
-    Authority, ClientCertificate, Cluster, Passage, Proxy, RedisServer, SentinelGroup, Weather,
+    Authority, ClientCertificate, Cluster, Passage, PoweredServer, Proxy, RedisServer, SentinelGroup, Weather,
 };
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
@@ -135,4 +135,28 @@ async fn a_proxy_holds_swallows_resets_and_strands() {
     proxy.set(Weather { reset_one_in: Some(4), ..Weather::FINE });
     while ping(&mut connection).await.is_ok() {}
     assert_eq!(proxy.resets(), 2);
+}
+
+#[tokio::test]
+async fn a_power_cut_takes_what_was_not_synced_and_nothing_else() {
+    let set = async |server: &PoweredServer, key: &str| {
+        server.server().ask::<()>(&["SET", key, "1"]).await.unwrap();
+    };
+    let mut server = PoweredServer::start("always", Duration::ZERO).unwrap();
+    set(&server, "a").await;
+    let cut = server.cut_power().await.unwrap();
+    assert_eq!(cut.written, cut.kept, "what was answered had been synced");
+    server.start_again().unwrap();
+    set(&server, "b").await;
+    let cut = server.cut_power().await.unwrap();
+    assert_eq!(cut.written, cut.kept);
+    server.start_again().unwrap();
+    assert_eq!(server.server().ask::<u32>(&["EXISTS", "a", "b"]).await.unwrap(), 2);
+
+    let mut server = PoweredServer::start("no", Duration::ZERO).unwrap();
+    set(&server, "a").await;
+    let cut = server.cut_power().await.unwrap();
+    assert!(cut.written > 0 && cut.kept == 0, "{cut:?}");
+    server.start_again().unwrap();
+    assert_eq!(server.server().ask::<u32>(&["EXISTS", "a"]).await.unwrap(), 0);
 }
