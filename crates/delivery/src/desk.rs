@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use otter_decision::{lifecycle, token};
 use otter_domain::{Event, Moment, Partition, Phase, ProviderName, Verification, VerificationId};
 use otter_provider::{Locator, Report};
-use otter_store::{MergeVerdict, ReceiptMerge, ReceiptTarget};
-use tracing::{Instrument, info};
+use otter_store::{Error, MergeVerdict, ReceiptMerge, ReceiptTarget};
+use tracing::{Instrument, info, warn};
 
 use crate::scheduler::policy_of;
 use crate::{Books, BooksError, Keys, Setup, drawing};
@@ -62,12 +62,12 @@ impl Desk {
             return Ok(Reported::Unknown);
         };
         let (status, because) = (report.status, report.because);
-        let merge = ReceiptMerge { target: target.clone(), provider: provider.clone(), status, because };
+        let merge = ReceiptMerge { target, provider: provider.clone(), status, because };
         match self.books.merge(home, merge).await? {
             MergeVerdict::Unknown => Ok(Reported::Unknown),
-            MergeVerdict::Stale => {
+            MergeVerdict::Stale { id, attempt } => {
                 // The one that was merged may have been left at that when its process or the store went away.
-                if let (true, ReceiptTarget::Attempt(id, attempt)) = (status.is_negative(), target) {
+                if status.is_negative() {
                     self.follow(id, None, Event::ReceiptMerged { attempt }).await?;
                 }
                 Ok(Reported::Stale)
@@ -86,7 +86,8 @@ impl Desk {
     }
 
     /// Lets `decision` look at a receipt that may let the next candidate go. One that comes while its attempt is still
-    /// claimed is touched, so that the worker, which began before the receipt came, decides again with it.
+    /// claimed is touched, so that the worker, which began before the receipt came, decides again with it. Where the
+    /// verification cannot be decided on here, the receipt is merged all the same: its timer leads to somebody who can.
     async fn follow(
         &self,
         id: VerificationId,
@@ -106,12 +107,18 @@ impl Desk {
             let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
             lifecycle::step(before, &event, &fresh, &policy, now)
         };
-        if is_claimed {
-            self.books.decide_and_touch(id, Some(verification), &policy, decide).await?;
+        let decided = if is_claimed {
+            self.books.decide_and_touch(id, Some(verification), &policy, decide).await
         } else {
-            self.books.decide(id, Some(verification), &policy, decide).await?;
+            self.books.decide(id, Some(verification), &policy, decide).await
+        };
+        match decided {
+            Err(BooksError::Store(error)) if matches!(*error, Error::Unreadable { .. }) => {
+                warn!(verification_id = %id, error = %error, "could not follow a receipt up");
+                Ok(())
+            }
+            decided => decided.map(drop),
         }
-        Ok(())
     }
 
     fn locate(&self, provider: &ProviderName, locator: &Locator) -> Option<(Partition, ReceiptTarget)> {

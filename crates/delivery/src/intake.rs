@@ -11,7 +11,7 @@ use otter_domain::{
     AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment,
     PurposeName, RequestId, TenantId, TenantPolicy, Verification, VerificationId,
 };
-use otter_store::{CommitVerdict, RequestKey};
+use otter_store::{CommitVerdict, Earlier, RequestKey};
 
 use crate::books::Along;
 use crate::scheduler::policy_of;
@@ -274,12 +274,12 @@ impl Intake {
     ) -> Result<Resent, Refusal> {
         let Some(id) = request.request_id.clone() else { return Err(refusal) };
         match self.books.answered(&before, self.resend_key(&id, request)).await? {
-            CommitVerdict::Repeated(_) => {
+            Earlier::Answer(_) => {
                 let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
                 Ok(Resent { verification: before, resend_allowed_at })
             }
-            CommitVerdict::RequestReused => Err(Refusal::RequestReused),
-            CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => Err(refusal),
+            Earlier::OtherQuestion => Err(Refusal::RequestReused),
+            Earlier::Nothing => Err(refusal),
         }
     }
 

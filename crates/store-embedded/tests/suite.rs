@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otter_store::Store;
+use otter_store::{Sealer, Store};
 use otter_store_embedded::{EmbeddedStore, Options};
 use otter_store_testkit::{Bench, ManualClock, Setup, fixture};
 use tempfile::TempDir;
@@ -50,6 +50,11 @@ impl Bench for EmbeddedBench {
     }
 
     async fn reopen(&mut self) -> bool {
+        self.reopen_with(fixture::sealer()).await
+    }
+
+    async fn reopen_with(&mut self, sealer: Sealer) -> bool {
+        self.options.sealer = sealer;
         let left = TempDir::new().unwrap();
         std::fs::copy(self.options.directory.join("otter.redb"), left.path().join("otter.redb")).unwrap();
         self.options.directory = left.path().to_owned();

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use otter_domain::{
     AttemptNumber, Channel, CheckVerdict, Country, Ending, JobKind, Measure, Moment, ProviderName, Segment,
-    VerificationId,
+    TenantId, Verification, VerificationId,
 };
 use otter_store::{
-    CheckAnswer, Claimed, CommitVerdict, Error, Events, EvidenceCell, MergeVerdict, Position, Sealer,
-    event_record,
+    CheckAnswer, Claimed, CommitVerdict, DeadLetter, DeadReason, Discarded, Earlier, Error, Events,
+    EvidenceCell, LetterKey, MergeVerdict, Position, Sealer, event_record,
 };
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
+use tracing::error;
 
 use crate::layout::Fields;
 
@@ -36,10 +37,7 @@ impl CommitOutcome {
             Self::Done => CommitVerdict::Done,
             // Whoever loads the record then is told what is wrong with it.
             Self::Conflict | Self::Unreadable => CommitVerdict::Conflict,
-            Self::Repeated(id) => {
-                let id = id.as_slice().try_into().ok().and_then(|id| VerificationId::from_bytes(id).ok());
-                CommitVerdict::Repeated(id.ok_or_else(|| damaged("a request id's verification"))?)
-            }
+            Self::Repeated(id) => CommitVerdict::Repeated(answerer(&id)?),
             Self::Reused => CommitVerdict::RequestReused,
             Self::Limited(rule, wait) => {
                 CommitVerdict::Limited { rule, retry_after: Duration::from_millis(wait) }
@@ -49,11 +47,34 @@ impl CommitOutcome {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct ClaimedJob(Fields, u8, String);
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RequestOutcome {
+    Nothing,
+    Repeated(ByteBuf),
+    Reused,
+}
+
+impl RequestOutcome {
+    pub(crate) fn earlier(self) -> Result<Earlier, Error> {
+        Ok(match self {
+            Self::Nothing => Earlier::Nothing,
+            Self::Repeated(id) => Earlier::Answer(answerer(&id)?),
+            Self::Reused => Earlier::OtherQuestion,
+        })
+    }
+}
+
+fn answerer(id: &[u8]) -> Result<VerificationId, Error> {
+    let id = id.try_into().ok().and_then(|id| VerificationId::from_bytes(id).ok());
+    id.ok_or_else(|| damaged("a request id's verification"))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ClaimedJob(pub(crate) Fields, u8, String);
 
 impl ClaimedJob {
-    pub(crate) fn claimed(self, sealer: &Sealer) -> Result<Claimed, Error> {
-        let verification = self.0.verification(sealer)?.ok_or_else(|| damaged("a claimed record"))?;
+    /// The job of this record.
+    pub(crate) fn of(&self, verification: Verification) -> Result<Claimed, Error> {
         let attempt = AttemptNumber::new(self.1).ok_or_else(|| damaged("a pointer's attempt"))?;
         let job = JobKind::parse(&self.2).ok_or_else(|| damaged("a pointer's job"))?;
         Ok(Claimed { verification, attempt, job })
@@ -106,11 +127,15 @@ impl CheckOutcome {
         let judged = match self {
             Self::Judged(judged) => judged,
             Self::Unreadable => {
-                tracing::error!("a check met a record that cannot be read");
+                error!("a check met a record that cannot be read");
                 return Ok(CheckAnswer { verdict: CheckVerdict::Unknown, verification: None });
             }
         };
-        let verification = judged.record.map(|record| record.without_private()).transpose()?.flatten();
+        // The verdict stands whatever else is in the record.
+        let verification = judged.record.and_then(|record| {
+            let read = record.without_private();
+            read.inspect_err(|error| error!(%error, "a checked record cannot be read")).ok().flatten()
+        });
         Ok(CheckAnswer { verdict: judged.verdict.verdict()?, verification })
     }
 }
@@ -137,25 +162,117 @@ impl Verdict {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MergeOutcome {
     Unknown,
-    Stale,
+    Stale(String, u8),
     Advanced(Box<Fields>, u8),
     Unreadable,
 }
 
 impl MergeOutcome {
-    pub(crate) fn verdict(self, sealer: &Sealer) -> Result<MergeVerdict, Error> {
+    pub(crate) fn verdict(self, sealer: &Sealer) -> MergeVerdict {
+        self.news(sealer).unwrap_or_else(|error| {
+            error!(%error, "a receipt met a record that cannot be read");
+            MergeVerdict::Unknown
+        })
+    }
+
+    fn news(self, sealer: &Sealer) -> Result<MergeVerdict, Error> {
+        let number = |number| AttemptNumber::new(number).ok_or_else(|| damaged("a receipt's attempt"));
         Ok(match self {
             Self::Unknown => MergeVerdict::Unknown,
-            Self::Stale => MergeVerdict::Stale,
-            Self::Advanced(record, attempt) => MergeVerdict::Advanced {
-                verification: Box::new(
-                    record.verification(sealer)?.ok_or_else(|| damaged("a merged record"))?,
-                ),
-                attempt: AttemptNumber::new(attempt).ok_or_else(|| damaged("a receipt's attempt"))?,
-            },
-            Self::Unreadable => {
-                tracing::error!("a receipt met a record that cannot be read");
-                MergeVerdict::Unknown
+            Self::Stale(id, attempt) => {
+                let id = VerificationId::parse(&id).map_err(|_| damaged("a receipt's verification"))?;
+                MergeVerdict::Stale { id, attempt: number(attempt)? }
+            }
+            Self::Advanced(record, attempt) => {
+                let verification = record.legible(sealer)?.ok_or_else(|| damaged("a merged record"))?;
+                MergeVerdict::Advanced { verification: Box::new(verification), attempt: number(attempt)? }
+            }
+            Self::Unreadable => return Err(damaged("its record")),
+        })
+    }
+}
+
+/// A dead letter's key and content.
+#[derive(Deserialize)]
+pub(crate) struct Letter(String, LetterFields);
+
+/// As scripts keep it; the letters are explained in letters.lua.
+#[derive(Deserialize)]
+struct LetterFields {
+    #[serde(rename = "v", default)]
+    verification: Option<String>,
+    #[serde(rename = "t", default)]
+    tenant: Option<String>,
+    #[serde(rename = "p", default)]
+    provider: Option<String>,
+    #[serde(rename = "a", default)]
+    attempt: Option<u8>,
+    #[serde(rename = "j", default)]
+    job: Option<String>,
+    #[serde(rename = "w")]
+    reason: String,
+    #[serde(rename = "d")]
+    detail: String,
+    #[serde(rename = "s")]
+    since: u64,
+}
+
+impl Letter {
+    /// The letter; what is damaged in it is left out, so that it can still be taken away.
+    fn letter(self) -> Option<DeadLetter> {
+        let Self(key, fields) = self;
+        Some(DeadLetter {
+            key: LetterKey::parse(&key)?,
+            verification: fields.verification.and_then(|id| VerificationId::parse(&id).ok()),
+            tenant: fields.tenant.and_then(|tenant| TenantId::parse(&tenant).ok()),
+            provider: fields.provider.and_then(|name| ProviderName::parse(&name).ok()),
+            attempt: fields.attempt.and_then(AttemptNumber::new),
+            job: fields.job.and_then(|job| JobKind::parse(&job)),
+            reason: DeadReason::parse(&fields.reason).unwrap_or(DeadReason::RecordUnreadable),
+            detail: fields.detail,
+            since: Moment::from_millis(fields.since),
+        })
+    }
+}
+
+/// The letters that a script answered with.
+pub(crate) fn letters(found: Vec<Letter>) -> Vec<DeadLetter> {
+    found.into_iter().filter_map(Letter::letter).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BurialOutcome {
+    Buried,
+    Nothing,
+}
+
+impl BurialOutcome {
+    pub(crate) fn is_buried(&self) -> bool {
+        match self {
+            Self::Buried => true,
+            Self::Nothing => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DiscardOutcome {
+    Nothing,
+    Taken,
+    Ended(Box<Fields>, String),
+}
+
+impl DiscardOutcome {
+    pub(crate) fn discarded(self) -> Result<Option<Discarded>, Error> {
+        Ok(match self {
+            Self::Nothing => None,
+            Self::Taken => Some(Discarded { ended: None }),
+            Self::Ended(record, how) => {
+                let how = Ending::parse(&how, None).ok_or_else(|| damaged("a record's ending"))?;
+                let ended = record.without_private()?.map(|verification| (Box::new(verification), how));
+                Some(Discarded { ended })
             }
         })
     }
@@ -180,7 +297,7 @@ impl FoundEvents {
             match event_record::happening(pairs) {
                 Ok(happening) => events.push((Position(position), happening)),
                 // One that a later version wrote must not stop those after it.
-                Err(error) => tracing::error!(%error, position, "an event cannot be read and is left out"),
+                Err(error) => error!(%error, position, "an event cannot be read and is left out"),
             }
         }
         Events::Read { events, next: Position(self.next) }
@@ -192,7 +309,13 @@ impl FoundEvents {
 pub(crate) struct Cell(String, Vec<String>);
 
 impl Cell {
-    pub(crate) fn cell(self) -> Result<EvidenceCell, Error> {
+    /// The cell. One that a later version wrote must not hide all others.
+    pub(crate) fn cell(self) -> Option<EvidenceCell> {
+        let read = self.read();
+        read.inspect_err(|error| error!(%error, "evidence cannot be read and is left out")).ok()
+    }
+
+    fn read(self) -> Result<EvidenceCell, Error> {
         let (bucket, segment) = cell_name(&self.0).ok_or_else(|| damaged("evidence"))?;
         let pairs = self.1.chunks_exact(2);
         let counts = pairs.map(|pair| Some((Measure::parse(&pair[0])?, pair[1].parse().ok()?)));

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use otter_domain::{
-    AttemptNumber, CheckSubmission, Effect, Happening, HappeningKind, MessageId, Moment, ProviderName,
-    Segment, TenantId, Verification, VerificationId, Version,
+    Attempt, AttemptNumber, CheckSubmission, Effect, Happening, HappeningKind, MessageId, Moment, Phase,
+    ProviderName, RecipientRef, Segment, TenantId, Verification, VerificationId, Version,
 };
-use otter_store::{Commit, Lease, ReceiptMerge, ReceiptTarget, RequestKey, Retention, Sealer, event_record};
+use otter_store::{
+    Burial, Commit, Lease, LetterKey, LetterPlace, ReceiptMerge, ReceiptTarget, RequestKey, RequestScope,
+    Retention, Sealer, event_record,
+};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
@@ -20,6 +23,7 @@ pub(crate) struct Keep {
     requests: u64,
     evidence: u64,
     failed: u64,
+    dead: u64,
 }
 
 impl From<Retention> for Keep {
@@ -30,6 +34,7 @@ impl From<Retention> for Keep {
             requests: at_least_one(retention.requests),
             evidence: at_least_one(retention.evidence),
             failed: at_least_one(retention.failed_checks),
+            dead: at_least_one(retention.dead),
         }
     }
 }
@@ -59,7 +64,9 @@ pub(crate) struct CommitItem {
     c: Option<ByteBuf>,
     checks: u8,
     ranks: Vec<u8>,
+    claims: Vec<u8>,
     is_over: bool,
+    is_pending: bool,
     due: Option<u64>,
     request: Option<Request>,
     limits: Option<Limits>,
@@ -87,12 +94,12 @@ impl CommitItem {
         let Commit { expected, next, effects, due, nonce, request, limits, message_ids } = commit;
         let next = Verification { version: expected.map_or(Version(1), Version::next), ..next };
         let fields = Fields::of(&next, nonce, sealer);
-        let scope = format!("{}:{}", next.tenant, next.recipient);
+        let scope = scope_key(&next.tenant, &next.recipient);
         // A message id is written after its verification's creation and lives as long as that can be asked for.
         let life = next.expires_at.since(next.created_at) + retention.ended;
         let rules: Vec<_> = limits.iter().map(|rule| (rule.max, at_least_one(rule.window))).collect();
-        let rank =
-            |attempt: &otter_domain::Attempt| attempt.receipt.map_or(0, |receipt| receipt.status.rank());
+        let rank = |attempt: &Attempt| attempt.receipt.map_or(0, |receipt| receipt.status.rank());
+        let is_claimed = |attempt: &&Attempt| matches!(attempt.phase, Phase::Claimed { .. });
         let mut item = Self {
             id: fields.id,
             version: expected.map(|version| version.0),
@@ -102,7 +109,9 @@ impl CommitItem {
             c: fields.c,
             checks: next.checks,
             ranks: next.attempts.iter().map(rank).collect(),
+            claims: next.attempts.iter().filter(is_claimed).map(|attempt| attempt.number.get()).collect(),
             is_over: !next.is_pending() && next.private.is_none(),
+            is_pending: next.is_pending(),
             due: due.map(Moment::as_millis),
             request: request.map(|request| Request::of(request, next.id, scope.clone())),
             limits: (!rules.is_empty()).then_some(Limits { key: scope, rules }),
@@ -132,10 +141,30 @@ impl CommitItem {
     }
 }
 
+fn scope_key(tenant: &TenantId, recipient: &RecipientRef) -> String {
+    format!("{tenant}:{recipient}")
+}
+
+#[derive(Serialize)]
+pub(crate) struct AnsweredArgument {
+    request: Request,
+}
+
+impl AnsweredArgument {
+    pub(crate) fn of(scope: &RequestScope, request: RequestKey) -> Self {
+        let scope = scope_key(&scope.tenant, &scope.recipient);
+        Self { request: Request::new(&request, [0; 16], scope) }
+    }
+}
+
 impl Request {
     fn of(request: RequestKey, id: VerificationId, scope: String) -> Self {
+        Self::new(&request, *id.as_bytes(), scope)
+    }
+
+    fn new(request: &RequestKey, by: [u8; 16], scope: String) -> Self {
         // Half of the fingerprint tells two questions of one caller apart.
-        let value = [id.as_bytes().as_slice(), &request.fingerprint[..16]].concat();
+        let value = [by.as_slice(), &request.fingerprint[..16]].concat();
         Self { scope, id: request.id.to_string(), value: ByteBuf::from(value) }
     }
 }
@@ -165,6 +194,8 @@ fn event(verification: VerificationId, tenant: &TenantId, kind: HappeningKind) -
 
 #[derive(Serialize)]
 pub(crate) struct ClaimArgument {
+    pub(crate) keep: Keep,
+    pub(crate) keys: Vec<u8>,
     pub(crate) lane: String,
     pub(crate) worker: String,
     pub(crate) lease: u64,
@@ -241,7 +272,49 @@ impl From<ReceiptMerge> for MergeItem {
 }
 
 #[derive(Serialize)]
+pub(crate) struct BurialItem {
+    id: String,
+    reason: &'static str,
+    detail: String,
+}
+
+impl From<Burial> for BurialItem {
+    fn from(burial: Burial) -> Self {
+        Self { id: burial.id.to_string(), reason: burial.reason.as_str(), detail: burial.detail() }
+    }
+}
+
+/// Which dead letters to read: one by its key, or some after a place.
+#[derive(Serialize, Default)]
+pub(crate) struct DeadArgument {
+    pub(crate) key: Option<String>,
+    pub(crate) after: Option<(u64, String)>,
+    pub(crate) max: usize,
+}
+
+impl DeadArgument {
+    pub(crate) fn after(place: Option<LetterPlace>, max: usize) -> Self {
+        let after = place.map(|(moment, key)| (moment.as_millis(), key.to_string()));
+        Self { key: None, after, max }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct LetterArgument<'a> {
+    keep: Keep,
+    key: &'a str,
+}
+
+impl<'a> LetterArgument<'a> {
+    pub(crate) fn of(key: &'a LetterKey, keep: Keep) -> Self {
+        Self { keep, key: key.as_str() }
+    }
+}
+
+#[derive(Serialize)]
 pub(crate) struct DueArgument {
+    pub(crate) keep: Keep,
+    pub(crate) keys: Vec<u8>,
     pub(crate) max: usize,
     pub(crate) hide: u64,
 }

@@ -67,15 +67,19 @@ impl Fields {
         readable.record(id).without_private().map(Some)
     }
 
-    /// The verification; `None` if there is no such record.
-    pub(crate) fn verification(&self, sealer: &Sealer) -> Result<Option<Verification>, Error> {
+    /// The verification, without its private part if that does not open; `None` if there is no such record.
+    pub(crate) fn legible(&self, sealer: &Sealer) -> Result<Option<Verification>, Error> {
         let Some(mut verification) = self.without_private()? else { return Ok(None) };
-        let open = |sealed: &Option<ByteBuf>| {
-            sealed.as_ref().map(|sealed| sealer.open(verification.id, sealed)).transpose()
-        };
-        let code = open(&self.c)?.and_then(|private| private.code);
-        verification.private = open(&self.b)?.map(|private| Private { code, ..private });
+        verification.private = self.private(verification.id, sealer).unwrap_or_default();
         Ok(Some(verification))
+    }
+
+    /// The private part, if there is one.
+    pub(crate) fn private(&self, id: VerificationId, sealer: &Sealer) -> Result<Option<Private>, Error> {
+        let open =
+            |sealed: &Option<ByteBuf>| sealed.as_ref().map(|sealed| sealer.open(id, sealed)).transpose();
+        let code = open(&self.c)?.and_then(|private| private.code);
+        Ok(open(&self.b)?.map(|private| Private { code, ..private }))
     }
 }
 
@@ -138,6 +142,9 @@ struct Readable {
     /// The `request_id` of the check that succeeded; only the check script writes it.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     winner: Option<String>,
+    /// There is a dead letter of it; only scripts write it, and a commit takes it away.
+    #[serde(rename = "z", default, skip_serializing_if = "std::ops::Not::not")]
+    is_buried: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -177,6 +184,7 @@ impl Readable {
             attempts: record.attempts.into_iter().map(Attempt).collect(),
             slots: record.slots.into_iter().map(Slot).collect(),
             winner: None,
+            is_buried: false,
         }
     }
 

@@ -23,9 +23,16 @@ fn fields(verification: &Verification) -> Fields {
     Fields::of(verification, Nonce(0x0102_0304_0506_0708), &sealer())
 }
 
+/// Everything of the verification that the fields hold.
+fn whole(fields: &Fields) -> Verification {
+    let verification = fields.without_private().unwrap().unwrap();
+    let private = fields.private(verification.id, &sealer()).unwrap();
+    Verification { private, ..verification }
+}
+
 #[test]
 fn every_field_survives() {
-    assert_eq!(fields(&everything()).verification(&sealer()).unwrap(), Some(everything()));
+    assert_eq!(whole(&fields(&everything())), everything());
 }
 
 #[test]
@@ -33,15 +40,24 @@ fn fields_are_kept_as_they_always_were_and_stay_readable() {
     let packed = pack(&fields(&everything())).unwrap();
     assert_eq!(hex::encode(packed), GOLDEN.trim());
     let kept: Fields = rmp_serde::from_slice(&hex::decode(GOLDEN.trim()).unwrap()).unwrap();
-    assert_eq!(kept.verification(&sealer()).unwrap(), Some(everything()));
+    assert_eq!(whole(&kept), everything());
 }
 
 #[test]
 fn the_code_can_be_erased_and_the_number_kept() {
     let fields = Fields { c: None, ..fields(&everything()) };
-    let verification = fields.verification(&sealer()).unwrap().unwrap();
+    let verification = whole(&fields);
     let private = everything().private.map(|private| Private { code: None, ..private });
     assert_eq!(verification, Verification { private, ..everything() });
+}
+
+#[test]
+fn a_seal_that_does_not_open_hides_only_what_is_sealed() {
+    let mut damaged = fields(&everything());
+    damaged.b.as_mut().unwrap()[40] ^= 1;
+    assert!(damaged.private(everything().id, &sealer()).is_err());
+    let legible = damaged.legible(&sealer()).unwrap().unwrap();
+    assert_eq!(legible, Verification { private: None, ..everything() });
 }
 
 #[test]
@@ -57,7 +73,7 @@ fn a_later_format_is_named_as_such() {
     let mut readable: Readable = rmp_serde::from_slice(later.r.as_ref().unwrap()).unwrap();
     readable.format = 9;
     later.r = Some(ByteBuf::from(pack(&readable).unwrap()));
-    let error = later.verification(&sealer()).unwrap_err().to_string();
+    let error = later.without_private().unwrap_err().to_string();
     assert!(error.contains("its format is 9, this process reads up to 1"), "{error}");
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{Clock, Moment, PartitionCount};
-use otter_store::{MemoryStore, Retention, Store};
+use otter_store::{MemoryStore, Retention, Sealer, Store};
 
 use crate::fixture::sealer;
 
@@ -43,6 +43,11 @@ pub trait Bench: Send + Sync {
 
     /// Ends the engine without a goodbye and opens it again on what is left; `false` if it keeps nothing.
     async fn reopen(&mut self) -> bool {
+        false
+    }
+
+    /// The same with another key ring, until it is opened again; `false` if it seals nothing.
+    async fn reopen_with(&mut self, _sealer: Sealer) -> bool {
         false
     }
 }

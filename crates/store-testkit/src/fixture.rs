@@ -26,9 +26,18 @@ pub fn unique() -> u64 {
     COUNTER.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A sealer with one fixed key and nonces that count.
+/// A sealer with one fixed key, number 1, and nonces that count.
 pub fn sealer() -> Sealer {
-    let keyring = Keyring::new(KeyId(1), [(KeyId(1), [7; 32])]).unwrap();
+    sealer_of(KeyId(1))
+}
+
+/// The same with key number 2 only, which opens nothing of the other's.
+pub fn other_sealer() -> Sealer {
+    sealer_of(KeyId(2))
+}
+
+fn sealer_of(key: KeyId) -> Sealer {
+    let keyring = Keyring::new(key, [(key, [6 + key.0; 32])]).unwrap();
     let count = AtomicU64::new(1);
     Sealer::new(
         keyring,

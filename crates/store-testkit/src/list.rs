@@ -3,10 +3,19 @@
 /// Makes one test of every behaviour of the suite.
 ///
 /// `$open` is the path of an `async fn(Setup) -> impl Bench` that opens an empty store.
+///
+/// `store_suite!(in turn on open)`, within an async function, tries one behaviour after the other instead, each on what
+/// `open` opens, and writes which: for engines whose servers take long to start.
 #[macro_export]
 macro_rules! store_suite {
+    (in turn on $open:expr) => {
+        $crate::store_suite! { @list turns $open }
+    };
     ($open:path) => {
-        $crate::store_suite! { @tests $open;
+        $crate::store_suite! { @list tests $open }
+    };
+    (@list $how:ident $open:tt) => {
+        $crate::store_suite! { @$how $open;
             checks {
                 the_right_code_ends_the_verification_in_one_step
                 a_wrong_code_is_counted_without_a_new_version
@@ -38,8 +47,29 @@ macro_rules! store_suite {
                 a_commit_never_lowers_a_receipt
                 a_commit_never_lowers_the_count_of_checks
                 a_commit_decided_before_the_end_conflicts
+                a_commit_never_takes_a_renewed_lease_back
                 an_ended_verification_is_kept_for_its_retention
                 a_late_receipt_does_not_prolong_retention
+            }
+            dead {
+                a_buried_verification_is_listed_with_its_reason
+                what_is_over_is_not_buried
+                a_buried_verification_is_left_alone_until_its_end
+                a_buried_code_is_checked_and_reads_as_expired_in_time
+                a_job_whose_seal_does_not_open_stops_no_other
+                a_receipt_of_a_buried_verification_is_merged_with_others
+                an_end_needs_nothing_that_is_sealed
+                a_revived_job_stands_on_its_lane_again
+                a_revived_verification_is_due_at_once
+                what_still_does_not_open_is_buried_again
+                a_discarded_verification_fails_and_nothing_private_is_left
+                a_discard_past_the_deadline_is_an_expiry
+                a_letter_that_nobody_decides_on_is_discarded_after_its_retention
+                a_commit_that_goes_on_takes_the_letter_back
+                a_commit_decided_without_what_is_private_leaves_it
+                letters_are_read_in_pages_oldest_first
+                letters_survive_the_engine
+                a_race_of_retries_and_drops_has_one_winner
             }
             durability {
                 sec_06_neither_number_nor_code_is_readable_in_what_is_kept
@@ -100,6 +130,8 @@ macro_rules! store_suite {
                 limits_count_only_limited_commits_of_their_tenant_and_recipient
                 a_limit_slides
                 a_reached_limit_ends
+                a_stricter_limit_forgets_no_sends_that_a_wider_one_counts
+                what_was_asked_before_is_known_without_a_commit
                 a_lost_reply_is_recognised_before_request_and_limit
             }
             shared {
@@ -118,6 +150,12 @@ macro_rules! store_suite {
                 a_future_instant_comes
             }
         }
+    };
+    (@turns $open:expr; $($module:ident { $($behaviour:ident)+ })+) => {
+        $($(
+            eprintln!("{}", concat!(stringify!($module), "::", stringify!($behaviour)));
+            $crate::suite::$module::$behaviour(&$open).await;
+        )+)+
     };
     (@tests $open:path; $($module:ident { $($behaviour:ident)+ })+) => {
         $(

@@ -4,6 +4,7 @@ mod model;
 
 pub mod checks;
 pub mod commits;
+pub mod dead;
 pub mod durability;
 pub mod evidence;
 pub mod jobs;

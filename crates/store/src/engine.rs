@@ -11,9 +11,10 @@ use otter_domain::{
 use tokio::sync::broadcast;
 
 use crate::{
-    Board, BoardEntry, Changes, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events,
-    EvidenceCell, Grant, LaneDepth, Lease, MergeVerdict, PartitionState, Position, ReceiptMerge, SharedKey,
-    SharedState, Stamped, Store, Wake,
+    Board, BoardEntry, Burial, Changes, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, DeadLetter,
+    DeadLetters, Discarded, Earlier, Error, Events, EvidenceCell, Grant, LaneDepth, Lease, LetterKey,
+    LetterPlace, MergeVerdict, PartitionState, Position, ReceiptMerge, RequestKey, RequestScope, SharedKey,
+    SharedState, Stamped, Store, Wake, dead,
 };
 
 /// An engine that runs [`PartitionState`] and [`SharedState`].
@@ -69,8 +70,17 @@ impl<E: MachineEngine> Store for E {
         .await
     }
 
+    async fn answered(
+        &self,
+        home: Partition,
+        scope: RequestScope,
+        request: RequestKey,
+    ) -> Result<Stamped<Earlier>, Error> {
+        run(self, home, move |state, now, _| state.answered(&scope, &request, now)).await
+    }
+
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error> {
-        run(self, home, move |state, now, changes| state.claim(&claim, now, changes)).await
+        run_and_tell(self, home, move |state, now, changes| state.claim(&claim, now, changes)).await
     }
 
     async fn renew(
@@ -108,7 +118,7 @@ impl<E: MachineEngine> Store for E {
     }
 
     async fn due(&self, home: Partition, max: usize) -> Result<Stamped<Vec<Verification>>, Error> {
-        run(self, home, move |state, now, _| state.due(max, now)).await
+        run_and_tell(self, home, move |state, now, changes| state.due(max, now, changes)).await
     }
 
     async fn load(
@@ -116,7 +126,17 @@ impl<E: MachineEngine> Store for E {
         home: Partition,
         ids: Vec<VerificationId>,
     ) -> Result<Stamped<Vec<Option<Verification>>>, Error> {
-        run(self, home, move |state, now, _| ids.into_iter().map(|id| state.load(id, now)).collect()).await
+        let found = run(self, home, move |state, now, _| {
+            let found: Vec<_> = ids.iter().map(|id| state.load(*id, now)).collect();
+            let why = if found.iter().all(Option::is_none) {
+                ids.iter().find_map(|id| state.why_damaged(*id))
+            } else {
+                None
+            };
+            why.map_or(Ok(found), |why| Err(Error::Unreadable { why }))
+        });
+        let Stamped { now, value } = found.await?;
+        Ok(Stamped { now, value: value? })
     }
 
     async fn events(
@@ -138,6 +158,41 @@ impl<E: MachineEngine> Store for E {
         lanes: Vec<ProviderName>,
     ) -> Result<Stamped<Vec<LaneDepth>>, Error> {
         run(self, home, move |state, _, _| lanes.iter().map(|lane| state.lane(lane)).collect()).await
+    }
+
+    async fn bury(&self, home: Partition, items: Vec<Burial>) -> Result<Stamped<Vec<bool>>, Error> {
+        run_and_tell(self, home, move |state, now, changes| {
+            items.iter().map(|item| state.bury(item, now, changes)).collect()
+        })
+        .await
+    }
+
+    async fn dead_letters(
+        &self,
+        home: Partition,
+        after: Option<LetterPlace>,
+        max: usize,
+    ) -> Result<Stamped<DeadLetters>, Error> {
+        run(self, home, move |state, _, _| state.dead_letters(after.as_ref(), max)).await
+    }
+
+    async fn dead_letter(
+        &self,
+        home: Partition,
+        key: &LetterKey,
+    ) -> Result<Stamped<Option<DeadLetter>>, Error> {
+        let key = key.clone();
+        run(self, home, move |state, _, _| state.dead_letter(&key).cloned()).await
+    }
+
+    async fn revive(&self, home: Partition, key: &LetterKey) -> Result<Stamped<bool>, Error> {
+        let key = key.clone();
+        run(self, home, move |state, now, changes| state.revive(&key, now, changes)).await
+    }
+
+    async fn discard(&self, home: Partition, key: &LetterKey) -> Result<Stamped<Option<Discarded>>, Error> {
+        let key = key.clone();
+        run(self, home, move |state, now, changes| state.discard(&key, now, changes)).await
     }
 
     async fn take(&self, key: &str, rate: f64, burst: u32, want: u32) -> Result<Stamped<Grant>, Error> {
@@ -179,6 +234,21 @@ async fn run<E: MachineEngine, T: Send + 'static>(
         return Err(Error::Unsuitable { why });
     }
     engine.step(home, step).await
+}
+
+/// The same for steps that may bury something, which people are told.
+async fn run_and_tell<E: MachineEngine, T: Send + 'static>(
+    engine: &E,
+    home: Partition,
+    step: impl FnOnce(&mut PartitionState, Moment, &mut Changes) -> T + Send + 'static,
+) -> Result<Stamped<T>, Error> {
+    let answer = run(engine, home, |state, now, changes| {
+        let value = step(state, now, changes);
+        (value, std::mem::take(&mut changes.buried))
+    });
+    let Stamped { now, value: (value, buried) } = answer.await?;
+    dead::announce(home, &buried);
+    Ok(Stamped { now, value })
 }
 
 fn at_home(id: VerificationId, home: Partition) -> Result<(), Error> {

@@ -4,9 +4,11 @@
 //!
 //! | what | by | written by | deleted by |
 //! |---|---|---|---|
-//! | verifications, with nonce, winner, next instant, expiry | id | commit, claim, renew, check, merge | sweep, [`Retention::ended`] after the private part went |
+//! | verifications, with nonce, winner, next instant, expiry | id | commit, claim, renew, check, merge, bury, revive | sweep, [`Retention::ended`] after the private part went |
 //! | timers: next instant, or the end of hiding | (moment, id) | the same, due | the same |
-//! | lanes: pointers, oldest first | provider, sequence | commit | claim |
+//! | lanes: pointers, oldest first | provider, sequence | commit, revive | claim |
+//! | records that cannot be read, as they were found | id | restore | discard |
+//! | dead letters | their key | claim, due, bury | revive, discard; sweep, [`Retention::dead`] after they were written |
 //! | request ids | tenant, recipient, id | commit | sweep, after [`Retention::requests`] |
 //! | sends, for sliding limits | tenant, recipient | commit | sweep, after the longest window |
 //! | failed checks | tenant, recipient, subject | check | check (a success), sweep |
@@ -19,6 +21,7 @@
 
 mod check;
 mod commit;
+mod dead;
 mod key;
 mod merge;
 mod persist;
@@ -36,7 +39,7 @@ use otter_domain::{
 
 pub use key::Key;
 
-use crate::{EvidenceCell, Nonce, Retention, WakeReason};
+use crate::{DeadLetter, EvidenceCell, LetterKey, Nonce, Retention, WakeReason};
 
 /// The state of one partition.
 #[derive(Debug)]
@@ -45,9 +48,15 @@ pub struct PartitionState {
     retention: Retention,
     verifications: HashMap<VerificationId, Held>,
     timers: BTreeSet<(Moment, VerificationId)>,
+    /// Kept as they were found, so that a later version can read them.
+    damaged: BTreeMap<VerificationId, Damaged>,
+    /// Those of them that have to be looked at.
+    unburied: Vec<VerificationId>,
+    letters: BTreeMap<LetterKey, DeadLetter>,
+    letters_by_age: BTreeSet<(Moment, LetterKey)>,
     lanes: HashMap<ProviderName, VecDeque<(u64, Pointer)>>,
     last_pointer: u64,
-    requests: HashMap<RequestScope, Answered>,
+    requests: HashMap<RequestName, Answered>,
     sends: HashMap<(TenantId, RecipientRef), Sends>,
     failed: HashMap<FailedScope, Vec<FailedChecks>>,
     references: HashMap<(ProviderName, MessageId), (VerificationId, AttemptNumber)>,
@@ -68,6 +77,8 @@ pub struct Changes {
     pub keys: BTreeSet<Key>,
     /// The news.
     pub wakes: Vec<WakeReason>,
+    /// What was buried, for people to be told.
+    pub buried: Vec<DeadLetter>,
 }
 
 impl Changes {
@@ -85,6 +96,8 @@ impl Changes {
 #[derive(Debug)]
 struct Held {
     verification: Verification,
+    /// Its private part, when it does not open here; the verification has none then.
+    unopened: Option<Unopened>,
     nonce: Nonce,
     /// The `request_id` of the check that succeeded.
     winner: Option<RequestId>,
@@ -97,6 +110,27 @@ struct Held {
     references: Vec<(ProviderName, MessageId)>,
 }
 
+impl Held {
+    /// Whether it has ended and nothing private is left of it.
+    fn is_over(&self) -> bool {
+        !self.verification.is_pending() && self.verification.private.is_none() && self.unopened.is_none()
+    }
+}
+
+/// A sealed private part, as it was found, and why it does not open.
+#[derive(Debug)]
+struct Unopened {
+    body: Vec<u8>,
+    why: String,
+}
+
+/// A record as it was found, and why it cannot be read.
+#[derive(Debug)]
+struct Damaged {
+    value: Vec<u8>,
+    why: String,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Pointer {
     id: VerificationId,
@@ -105,7 +139,7 @@ struct Pointer {
     queued_at: Moment,
 }
 
-type RequestScope = (TenantId, RecipientRef, RequestId);
+type RequestName = (TenantId, RecipientRef, RequestId);
 
 #[derive(Debug)]
 struct Answered {
@@ -137,6 +171,10 @@ impl PartitionState {
             retention,
             verifications: HashMap::new(),
             timers: BTreeSet::new(),
+            damaged: BTreeMap::new(),
+            unburied: Vec::new(),
+            letters: BTreeMap::new(),
+            letters_by_age: BTreeSet::new(),
             lanes: HashMap::new(),
             last_pointer: 0,
             requests: HashMap::new(),
@@ -186,8 +224,7 @@ impl PartitionState {
     fn set_expiry(&mut self, id: VerificationId, now: Moment) {
         let until = now + self.retention.ended;
         let Some(held) = self.verifications.get_mut(&id) else { return };
-        let is_over = !held.verification.is_pending() && held.verification.private.is_none();
-        if is_over && held.expires_at.is_none() {
+        if held.is_over() && held.expires_at.is_none() {
             held.expires_at = Some(until);
             self.expiries.insert((until, Key::Verification(id)));
         }

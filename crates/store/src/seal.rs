@@ -73,6 +73,11 @@ impl Sealer {
         Record::of(verification, body)
     }
 
+    /// The keys that open what is sealed, in the order of their ids.
+    pub fn keys(&self) -> Vec<KeyId> {
+        self.keyring.keys.keys().copied().collect()
+    }
+
     /// The verification of a record, its private part opened.
     pub fn verification(&self, record: &Record) -> Result<Verification, Error> {
         let mut verification = record.without_private()?;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_domain::{
     AttemptNumber, CheckSubmission, CheckVerdict, Effect, ErrorClass, FailureClass, Happening, JobKind,
-    LimitRule, Measure, MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus, RequestId,
-    Segment, Verification, VerificationId, Version, WorkerId,
+    LimitRule, Measure, MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus,
+    RecipientRef, RequestId, Segment, TenantId, Verification, VerificationId, Version, WorkerId,
 };
 use thiserror::Error;
 use tokio::sync::broadcast;
+
+use crate::{Burial, DeadLetter, DeadLetters, Discarded, LetterKey, LetterPlace};
 
 /// Durable state, divided into partitions.
 ///
@@ -23,8 +25,12 @@ use tokio::sync::broadcast;
 /// **Versions.** A commit, a claim and a check that ends the verification count its version up. A renewed lease, a
 /// merged receipt and a check that leaves it pending do not: they touch only fields that nobody else writes, and must
 /// not make the worker that holds the attempt lose its commit. A commit may therefore have been decided on an older
-/// receipt or count of checks; it keeps, per attempt, the stronger of its own and the stored receipt, and the higher
-/// count of checks.
+/// receipt, lease or count of checks; it keeps, per attempt, the stronger of its own and the stored receipt and the
+/// later end of a lease of the same worker, and the higher count of checks.
+///
+/// **Poison.** What cannot be worked on is buried, see [`crate::dead`], and stops nothing else of the same call. A
+/// verification whose sealed part does not open here is handed out by reads and receipts without its private part; a
+/// commit that leaves a verification pending and has no private part leaves the stored one as it is.
 ///
 /// **Ends.** A verification that has ended and has no private part left is kept for [`Retention::ended`] from the
 /// write that erased it. One that still has a private part (a message has to be taken back) is kept until it is gone.
@@ -52,9 +58,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn commit(&self, home: Partition, items: Vec<Commit>)
     -> Result<Stamped<Vec<CommitVerdict>>, Error>;
 
+    /// Says what was answered under a request's name before, as [`Self::commit`] would find it; changes nothing.
+    async fn answered(
+        &self,
+        home: Partition,
+        scope: RequestScope,
+        request: RequestKey,
+    ) -> Result<Stamped<Earlier>, Error>;
+
     /// Takes up to `claim.max` jobs off a lane, oldest first, and begins them: a send job's attempt becomes claimed
     /// under a lease in the same step. Stale pointers (not the record's current attempt, not queued, ended, past
-    /// `send_before`) are dropped on the way, a bounded number per call. Revoke jobs need no lease; they are repeated by
+    /// `send_before`) are dropped on the way, those whose record is missing or cannot be read are buried, both together
+    /// a bounded number per call. Revoke jobs need no lease; they are repeated by
     /// the record's timer until settled, and are stale when nobody wants the message back (any more).
     ///
     /// Beginning sets the lease and the timer to its end, or to the verification's end if that is sooner, counts the try,
@@ -89,9 +104,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Returns up to `max` verifications whose instant has come, earliest first, and hides each for 5 s so that two
     /// schedulers do not work on the same one. A commit sets the next instant.
+    ///
+    /// Those that cannot be read are buried instead. A pending one past its end needs nothing that is sealed, and comes
+    /// without its private part if that does not open.
     async fn due(&self, home: Partition, max: usize) -> Result<Stamped<Vec<Verification>>, Error>;
 
-    /// Reads verifications; `None` for those that do not exist (any more).
+    /// Reads verifications; `None` for those that do not exist (any more). [`Error::Unreadable`] if there are some and
+    /// none of them can be read.
     async fn load(
         &self,
         home: Partition,
@@ -116,6 +135,35 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         home: Partition,
         lanes: Vec<ProviderName>,
     ) -> Result<Stamped<Vec<LaneDepth>>, Error>;
+
+    /// Buries verifications; says of each whether there was something to bury: not if it does not exist, or has ended and
+    /// nothing sealed is left of it. Burying again changes the reason and keeps the first moment.
+    async fn bury(&self, home: Partition, items: Vec<Burial>) -> Result<Stamped<Vec<bool>>, Error>;
+
+    /// Reads up to `max` dead letters after a place, oldest first, and how many there are.
+    async fn dead_letters(
+        &self,
+        home: Partition,
+        after: Option<LetterPlace>,
+        max: usize,
+    ) -> Result<Stamped<DeadLetters>, Error>;
+
+    /// Reads one dead letter.
+    async fn dead_letter(
+        &self,
+        home: Partition,
+        key: &LetterKey,
+    ) -> Result<Stamped<Option<DeadLetter>>, Error>;
+
+    /// Puts a buried verification back to work and takes its letter away: a queued attempt stands on its lane again for as
+    /// long as it was to wait there at first, anything else is due now. What still cannot be read is buried again when
+    /// somebody meets it. False if there is no such letter.
+    async fn revive(&self, home: Partition, key: &LetterKey) -> Result<Stamped<bool>, Error>;
+
+    /// Takes a dead letter away for good, in one step: its verification ends as failed, or as expired past its deadline,
+    /// with an event, unless it has ended; everything sealed in it is erased, without taking messages back. A record that
+    /// cannot be read is deleted. `None` if there is no such letter.
+    async fn discard(&self, home: Partition, key: &LetterKey) -> Result<Stamped<Option<Discarded>>, Error>;
 
     /// Takes up to `want` tokens from a shared bucket that refills at `rate` a second up to `burst`; a new bucket is full.
     /// The key names the bucket's home; it holds no number.
@@ -156,6 +204,8 @@ pub struct Retention {
     pub evidence: Duration,
     /// A counter of failed checks, after the last failure (SEC-05).
     pub failed_checks: Duration,
+    /// A dead letter that nobody decides on.
+    pub dead: Duration,
 }
 
 impl Default for Retention {
@@ -167,6 +217,7 @@ impl Default for Retention {
             requests: hours(24),
             evidence: hours(26),
             failed_checks: hours(90 * 24),
+            dead: hours(7 * 24),
         }
     }
 }
@@ -203,6 +254,26 @@ pub struct RequestKey {
     pub id: RequestId,
     /// A keyed hash of what was asked, so that another question under the same name is noticed.
     pub fingerprint: [u8; 32],
+}
+
+/// Within what a request's name is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestScope {
+    /// Who calls.
+    pub tenant: TenantId,
+    /// For whom.
+    pub recipient: RecipientRef,
+}
+
+/// What was answered under a request's name before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// Nothing was, or it is forgotten.
+    Nothing,
+    /// The same question was, by this verification.
+    Answer(VerificationId),
+    /// Another question was.
+    OtherQuestion,
 }
 
 /// What became of a commit.
@@ -297,8 +368,13 @@ pub enum ReceiptTarget {
 pub enum MergeVerdict {
     /// No attempt that was handed to this provider is known by that name.
     Unknown,
-    /// Nothing new.
-    Stale,
+    /// Nothing new about this attempt.
+    Stale {
+        /// Whose.
+        id: VerificationId,
+        /// Which attempt.
+        attempt: AttemptNumber,
+    },
     /// It says more than was known. Evidence and event are booked; the verification as it is now.
     Advanced {
         /// The verification, with the receipt in it.

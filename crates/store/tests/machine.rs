@@ -12,8 +12,9 @@ use otter_domain::{
     Revocation, Segment, Subject, Verification, VerificationId, Version,
 };
 use otter_store::{
-    Board, Changes, Claim, Commit, CommitVerdict, Key, Keyring, Lease, Nonce, PartitionState, ReceiptMerge,
-    ReceiptTarget, RequestKey, Retention, Sealer, SharedKey, SharedState,
+    Board, Burial, Changes, Claim, Commit, CommitVerdict, DeadReason, Key, Keyring, Lease, LetterKey, Nonce,
+    PartitionState, ReceiptMerge, ReceiptTarget, RequestKey, Retention, Sealer, SharedKey, SharedState,
+    bounds,
 };
 use otter_store_testkit::fixture::{self, nth, provider, seconds, tenant, worker};
 use proptest::prelude::*;
@@ -23,6 +24,11 @@ const NOW: Moment = Moment::from_millis(1_767_225_600_000);
 /// Seals the same text the same way each time, so that values can be compared.
 fn sealer() -> Sealer {
     Sealer::new(Keyring::new(KeyId(1), [(KeyId(1), [1; 32])]).unwrap(), Arc::new(|| [5; 24]))
+}
+
+/// One that opens nothing of the other's.
+fn other_sealer() -> Sealer {
+    Sealer::new(Keyring::new(KeyId(2), [(KeyId(2), [2; 32])]).unwrap(), Arc::new(|| [5; 24]))
 }
 
 fn home() -> Partition {
@@ -62,9 +68,13 @@ impl Machine {
     }
 
     fn restart(&mut self) {
+        self.restart_with(&sealer());
+    }
+
+    fn restart_with(&mut self, sealer: &Sealer) {
         self.state = PartitionState::new(home(), Retention::default());
         for (name, value) in &self.disk {
-            self.state.restore(name, value, &sealer()).unwrap();
+            self.state.restore(name, value, sealer).unwrap();
         }
     }
 
@@ -147,6 +157,10 @@ enum Act {
     Check(u8, u8),
     Merge(u8, u8, bool),
     Due,
+    Bury(u8),
+    Revive(u8),
+    Discard(u8),
+    LoseKey,
     Pass(u64),
     Sweep,
     Restart,
@@ -161,6 +175,10 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => Just(Act::Claim),
         1 => which.clone().prop_map(Act::Renew),
         3 => (which.clone(), 1_u8..4).prop_map(|(number, code)| Act::Check(number, code)),
+        1 => which.clone().prop_map(Act::Bury),
+        1 => which.clone().prop_map(Act::Revive),
+        1 => which.clone().prop_map(Act::Discard),
+        1 => Just(Act::LoseKey),
         2 => (which, 1_u8..=5, any::<bool>()).prop_map(|(number, rank, by)| Act::Merge(number, rank, by)),
         1 => Just(Act::Due),
         2 => (0_u64..7_200_000).prop_map(Act::Pass),
@@ -213,8 +231,22 @@ fn act(machine: &mut Machine, act: Act) {
             machine.step(|state, now, changes| state.merge(&report, now, changes));
         }
         Act::Due => {
-            machine.step(|state, now, _| state.due(2, now));
+            machine.step(|state, now, changes| state.due(2, now, changes));
         }
+        Act::Bury(number) => {
+            let id = numbered(number, now).id;
+            let burial = Burial { id, reason: DeadReason::HandlingFailed, detail: "again".to_owned() };
+            machine.step(|state, now, changes| state.bury(&burial, now, changes));
+        }
+        Act::Revive(number) => {
+            let key = LetterKey::of(numbered(number, now).id);
+            machine.step(|state, now, changes| state.revive(&key, now, changes));
+        }
+        Act::Discard(number) => {
+            let key = LetterKey::of(numbered(number, now).id);
+            machine.step(|state, now, changes| state.discard(&key, now, changes));
+        }
+        Act::LoseKey => machine.restart_with(&other_sealer()),
         Act::Pass(millis) => machine.now = now + Duration::from_millis(millis),
         Act::Sweep => {
             machine.step(|state, now, changes| state.sweep(3, now, changes));
@@ -255,7 +287,7 @@ proptest! {
     }
 }
 
-/// A state in which there is something of every kind.
+/// A state in which there is something of every kind that the first version knew.
 fn with_everything() -> Machine {
     let mut machine = Machine::new();
     for number in [1, 2, 3] {
@@ -290,6 +322,92 @@ fn values_of_format_1_are_still_what_is_written_and_stay_readable() {
         restored.state.restore(name, &hex::decode(value).unwrap(), &sealer()).unwrap();
     }
     assert_eq!(restored.held(), machine.disk);
+}
+
+#[test]
+fn letters_of_format_1_are_still_what_is_written_and_stay_readable() {
+    let mut machine = with_everything();
+    act(&mut machine, Act::Bury(2));
+    let key = Key::Letter(LetterKey::of(numbered(2, NOW).id));
+    let golden = include_str!("golden/letter-v1.txt");
+    let line = format!("{} {}", key.name(), hex::encode(&machine.disk[&key.name()]));
+    assert_eq!(line, golden.trim_end());
+    assert_eq!(Key::parse(&key.name()), Some(key));
+    machine.restart();
+    assert_eq!(machine.held(), machine.disk);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_buried_kept_as_it_is_and_deleted_by_a_discard() {
+    let mut machine = with_everything();
+    let id = numbered(2, NOW).id;
+    let name = Key::Verification(id).name();
+    let later = [&[9], &machine.disk[&name][1..]].concat();
+    machine.disk.insert(name.clone(), later.clone());
+    machine.restart();
+    assert_eq!(machine.held(), machine.disk, "a later version reads it again");
+    assert!(machine.state.why_damaged(id).is_some() && machine.state.load(id, machine.now).is_none());
+
+    act(&mut machine, Act::Due);
+    let letter = machine.state.dead_letter(&LetterKey::of(id)).cloned().unwrap();
+    assert_eq!(letter.reason, DeadReason::RecordUnreadable);
+    assert_eq!(letter.detail, "its format is 9, this process reads up to 1");
+    machine.restart();
+    act(&mut machine, Act::Due);
+    assert_eq!(machine.state.dead_letters(None, 9).letters, [letter], "once");
+
+    act(&mut machine, Act::Revive(2));
+    act(&mut machine, Act::Due);
+    assert_eq!(machine.state.dead_letters(None, 9).total, 1, "it still cannot be read");
+    assert_eq!(machine.disk[&name], later);
+    act(&mut machine, Act::Discard(2));
+    assert!(!machine.disk.contains_key(&name));
+    assert_eq!(machine.held(), machine.disk);
+}
+
+#[test]
+fn a_pointer_without_a_record_is_buried_unless_the_record_may_have_been_forgotten() {
+    let mut machine = Machine::new();
+    for number in [1, 2] {
+        machine.commit(None, numbered(number, NOW), |item| everything(item, number, NOW));
+    }
+    for number in [1, 2] {
+        machine.disk.remove(&Key::Verification(numbered(number, NOW).id).name());
+    }
+    machine.restart();
+    let claim = Claim { lane: provider("twilio-eu"), worker: worker("w"), lease: seconds(6), max: 1 };
+    let claimed = machine.step(|state, now, changes| state.claim(&claim, now, changes));
+    assert_eq!(claimed, []);
+    let letters = machine.state.dead_letters(None, 9).letters;
+    let found: Vec<_> = letters.iter().map(|letter| (letter.verification, letter.reason)).collect();
+    let expected = [1, 2].map(|number| (Some(numbered(number, NOW).id), DeadReason::RecordMissing));
+    assert_eq!(found, expected);
+
+    machine.commit(None, numbered(3, NOW), |item| everything(item, 3, NOW));
+    machine.disk.remove(&Key::Verification(numbered(3, NOW).id).name());
+    machine.restart();
+    machine.now = NOW + Retention::default().ended;
+    machine.step(|state, now, changes| state.claim(&claim, now, changes));
+    assert_eq!(machine.state.dead_letters(None, 9).total, 2);
+}
+
+#[test]
+fn there_are_only_so_many_letters_and_the_oldest_goes_first() {
+    let mut machine = Machine::new();
+    let mut first = None;
+    for number in 0..=bounds::DEAD_LETTERS {
+        let id = VerificationId::new(NOW, home(), (number as u64).to_be_bytes());
+        let verification = Verification { id, ..fixture::verification(home(), NOW, vec![]) };
+        machine.commit(None, verification, |_| {});
+        machine.now = machine.now + Duration::from_millis(1);
+        let burial = Burial { id, reason: DeadReason::HandlingFailed, detail: String::new() };
+        assert!(machine.step(|state, now, changes| state.bury(&burial, now, changes)));
+        first.get_or_insert(id);
+    }
+    assert_eq!(machine.state.dead_letters(None, 0).total, bounds::DEAD_LETTERS as u64);
+    let first = first.unwrap();
+    assert_eq!(machine.state.dead_letter(&LetterKey::of(first)), None);
+    assert!(!machine.state.load(first, machine.now).unwrap().is_pending(), "it ended with its letter");
 }
 
 #[test]

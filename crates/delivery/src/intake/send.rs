@@ -8,7 +8,7 @@ use otter_domain::{
     Channel, Code, Context, Locale, Moment, PaymentPolicy, PhoneNumber, Plan, PurposeName, PurposePolicy,
     RequestId, Route, Subject, TenantId, TenantPolicy, Verification, VerificationId,
 };
-use otter_store::{CommitVerdict, RequestKey};
+use otter_store::{CommitVerdict, Earlier, RequestKey};
 
 use super::{Intake, Refusal};
 use crate::books::Along;
@@ -138,9 +138,9 @@ impl Intake {
         let fresh = self.fresh(&opening, request, purpose);
         let unsent = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now()).next;
         match self.books.answered(&unsent, self.send_key(&id, request)).await? {
-            CommitVerdict::Repeated(id) => Ok(answer(self.owned(&tenant.id, id).await?, purpose, true)),
-            CommitVerdict::RequestReused => Err(Refusal::RequestReused),
-            CommitVerdict::Done | CommitVerdict::Conflict | CommitVerdict::Limited { .. } => Err(refusal),
+            Earlier::Answer(id) => Ok(answer(self.owned(&tenant.id, id).await?, purpose, true)),
+            Earlier::OtherQuestion => Err(Refusal::RequestReused),
+            Earlier::Nothing => Err(refusal),
         }
     }
 

@@ -8,8 +8,9 @@ use otter_domain::{
     CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
 };
 use otter_store::{
-    Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell,
-    Grant, LaneDepth, Lease, MemoryStore, MergeVerdict, Position, ReceiptMerge, Stamped, Store, Wake,
+    Board, BoardEntry, Burial, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, DeadLetter, DeadLetters,
+    Discarded, Earlier, Error, Events, EvidenceCell, Grant, LaneDepth, Lease, LetterKey, LetterPlace,
+    MemoryStore, MergeVerdict, Position, ReceiptMerge, RequestKey, RequestScope, Stamped, Store, Wake,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -22,6 +23,7 @@ pub(crate) enum Op {
     Check,
     Merge,
     Due,
+    Bury,
     Load,
     Events,
     Post,
@@ -131,6 +133,15 @@ impl Store for FaultyStore {
         self.pass(Op::Commit, self.inner.commit(home, items)).await
     }
 
+    async fn answered(
+        &self,
+        home: Partition,
+        scope: RequestScope,
+        request: RequestKey,
+    ) -> Result<Stamped<Earlier>, Error> {
+        self.pass(Op::Commit, self.inner.answered(home, scope, request)).await
+    }
+
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error> {
         self.pass(Op::Claim, self.inner.claim(home, claim)).await
     }
@@ -191,6 +202,35 @@ impl Store for FaultyStore {
         lanes: Vec<ProviderName>,
     ) -> Result<Stamped<Vec<LaneDepth>>, Error> {
         self.pass(Op::Lanes, self.inner.lanes(home, lanes)).await
+    }
+
+    async fn bury(&self, home: Partition, items: Vec<Burial>) -> Result<Stamped<Vec<bool>>, Error> {
+        self.pass(Op::Bury, self.inner.bury(home, items)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        home: Partition,
+        after: Option<LetterPlace>,
+        max: usize,
+    ) -> Result<Stamped<DeadLetters>, Error> {
+        self.inner.dead_letters(home, after, max).await
+    }
+
+    async fn dead_letter(
+        &self,
+        home: Partition,
+        key: &LetterKey,
+    ) -> Result<Stamped<Option<DeadLetter>>, Error> {
+        self.inner.dead_letter(home, key).await
+    }
+
+    async fn revive(&self, home: Partition, key: &LetterKey) -> Result<Stamped<bool>, Error> {
+        self.inner.revive(home, key).await
+    }
+
+    async fn discard(&self, home: Partition, key: &LetterKey) -> Result<Stamped<Option<Discarded>>, Error> {
+        self.inner.discard(home, key).await
     }
 
     async fn take(&self, key: &str, rate: f64, burst: u32, want: u32) -> Result<Stamped<Grant>, Error> {

@@ -1,46 +1,42 @@
 -- Creates or changes verifications, each with everything that follows from it.
 --
 -- items: id, version (expected; none creates), nonce, r, b, c (the fields to keep), checks, ranks (of receipts, by attempt,
---        0 for none), is_over (it has ended and its private part is gone), due, request {scope, id, value}, limits {key, rules
+--        0 for none), claims (the attempts that stay claimed), is_over (it has ended and its private part is gone),
+--        is_pending, due, request {scope, id, value}, limits {key, rules
 --        [max, window]}, jobs [lane, attempt, job], events [fields], outcomes [segment, measure, moment],
 --        refs [key, value, life].
 -- keep:  ended, events, requests, evidence.
 -- Answers per item: `done`, `conflict`, `reused`, { repeated = value } or { limited = [rule, milliseconds] }.
 
-local MOST_SENDS = 32
-
--- Wrong checks and receipts are booked by scripts of their own and leave the version as it is, so that they are no
--- conflict for a commit that was decided before. It must not take them back either.
+-- Wrong checks, receipts and renewed leases are booked by scripts of their own and leave the version as it is, so that they
+-- are no conflict for a commit that was decided before. It must not take them back either.
 local function takes_back(record, item)
-  if item.checks < record.k then return true end
+  if item.checks < record.k or #item.claims > 0 then return true end
   for place, attempt in ipairs(record.a) do
     if attempt.r and (item.ranks[place] or 0) < attempt.r.r then return true end
   end
   return false
 end
 
+-- A lease that was renewed since keeps its later end, and the timer moves along if it is the lease's.
+local function keep_lease(stored, next, number, item)
+  local renewed, claim = stored and stored.f.c, next.a[number].f.c
+  if not renewed or not claim or renewed.b ~= claim.b or claim.l >= renewed.l then return end
+  local last = next.e and math.huge or next.x
+  if item.due == next.c + math.min(claim.l, last) then item.due = next.c + math.min(renewed.l, last) end
+  claim.l = renewed.l
+end
+
 local function keep_progress(record, item)
   local next = cmsgpack.unpack(item.r)
   next.k = math.max(next.k, record.k)
+  for _, number in ipairs(item.claims) do keep_lease(record.a[number], next, number, item) end
   for place, attempt in ipairs(record.a) do
     if next.a[place] and attempt.r and (item.ranks[place] or 0) < attempt.r.r then
       next.a[place].r = attempt.r
     end
   end
   item.r = cmsgpack.pack(next)
-end
-
-local function request_key(request)
-  return prefix .. 'idem:' .. request.scope .. ':' .. redis.sha1hex(request.id):sub(1, 20)
-end
-
--- What was answered before under the request's name. The value is the 16 bytes of the verification's id and a hash of what
--- was asked.
-local function repeated(request)
-  local earlier = redis.call('GET', request_key(request))
-  if not earlier then return nil end
-  if earlier:sub(17) ~= request.value:sub(17) then return 'reused' end
-  return { repeated = earlier:sub(1, 16) }
 end
 
 -- The moments of the latest sends, oldest first, and until when they matter.
@@ -66,7 +62,7 @@ end
 
 -- Another commit may ask by other rules, so neither its sends nor its windows are cut short.
 local function count_send(limits, sends)
-  local most, till = MOST_SENDS, sends.till
+  local most, till = SENDS_KEPT, sends.till
   for _, rule in ipairs(limits.rules) do
     most, till = math.max(most, rule[1]), math.max(till, now + rule[2])
   end
@@ -88,7 +84,8 @@ local function keep_record(item)
     if item.version then redis.call('HDEL', key, 'c') end
   else
     redis.call('HSET', key, 'r', item.r)
-    if item.version then redis.call('HDEL', key, 'b', 'c') end
+    -- A pending one was decided on without what is sealed, so that is none of its business.
+    if item.version and not item.is_pending then redis.call('HDEL', key, 'b', 'c') end
   end
   if item.is_over then redis.call('PEXPIRE', key, argument.keep.ended, 'NX') end
 end
@@ -117,6 +114,8 @@ return each(function(item)
 
   writing = true
   keep_record(item)
+  -- Somebody could work on it after all.
+  if record and record.z and item.is_pending then take_letter(item.id) end
   if item.request then
     redis.call('SET', request_key(item.request), item.request.value, 'PX', argument.keep.requests)
   end

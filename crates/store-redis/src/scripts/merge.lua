@@ -2,7 +2,7 @@
 --
 -- items: id and attempt, or ref (the key of a message); provider, rank, status, because [class, error].
 -- keep:  events, evidence.
--- Answers per item: `unknown`, `stale`, or { advanced = [record, attempt] }.
+-- Answers per item: `unknown`, { stale = [id, attempt] }, or { advanced = [record, attempt] }.
 --
 -- The version stays: a receipt is no conflict for a commit that was decided before it came.
 
@@ -28,7 +28,7 @@ return each(function(item)
   local attempt = record and record.a[number]
   if not attempt or not attempt.l or attempt.p ~= item.provider then return 'unknown' end
   local known = attempt.r and attempt.r.r or 0
-  if known >= item.rank then return 'stale' end
+  if known >= item.rank then return { stale = { id, number } } end
   local elapsed = now - record.c
   local measure = news(known, item.rank, elapsed - attempt.l)
   local segment = segment_of(record, attempt)

@@ -2,7 +2,11 @@
 --
 -- KEYS[1]  the partition's prefix, `<prefix>:{pNN}:`. Every key of a script is this prefix and a suffix. All of them
 --          share its hash tag and so live in one slot of a cluster, although only the prefix is listed.
+-- KEYS[2]  another name in that slot, so that a server that has only a part of the slot runs nothing; it is never read.
 -- ARGV[1]  the argument, one MessagePack map; each script says what is in it. `keep` holds retentions in milliseconds.
+-- ARGV[2]  how wakes are published: PUBLISH, or SPUBLISH in a cluster.
+--
+-- The bounds that are named in capitals and set nowhere here are those of the store's bounds.rs; they are put in front.
 --
 -- A script answers one MessagePack array: the server's clock in milliseconds, and the answer. A script that takes
 -- `items` answers with one verdict each, in order. Of each item everything is read and compared before the first write;
@@ -13,8 +17,6 @@ local argument = cmsgpack.unpack(ARGV[1])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local FORMAT = 1
-local BUCKET = 10000
 local BINS = { 1, 2, 3, 5, 8, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600 }
 local CHANNELS = { s = 'sms', w = 'whatsapp', r = 'rcs', v = 'voice' }
 
@@ -23,7 +25,7 @@ local woken = {}
 
 local function answer(value)
   for channel in pairs(woken) do
-    redis.call('PUBLISH', prefix .. 'wake', channel)
+    redis.call(ARGV[2], prefix .. 'wake', channel)
   end
   return cmsgpack.pack({ now, value })
 end
@@ -48,14 +50,22 @@ local function each(judge)
   return answer(verdicts)
 end
 
--- The readable part of a verification's record, and the same as it is kept. Moments inside it are milliseconds since
--- `record.c`, its creation; the letters are those of layout.rs.
+-- The readable part of a record as it is kept, unpacked. Moments inside it are milliseconds since `record.c`, its creation;
+-- the letters are those of layout.rs. An error that is a table says in `why` what is wrong.
+local function unpacked(packed)
+  local ok, record = pcall(cmsgpack.unpack, packed)
+  if not ok or type(record) ~= 'table' then error({ why = 'its readable part is damaged' }) end
+  if record.f ~= FORMAT then
+    error({ why = 'its format is ' .. tostring(record.f) .. ', this process reads up to ' .. FORMAT })
+  end
+  return record
+end
+
+-- The readable part of a verification's record, and the same as it is kept.
 local function read(id)
   local packed = redis.call('HGET', prefix .. 'v:' .. id, 'r')
   if not packed then return nil end
-  local record = cmsgpack.unpack(packed)
-  if record.f ~= FORMAT then error('format') end
-  return record, packed
+  return unpacked(packed), packed
 end
 
 -- Writes the readable part back and answers with it as it is kept now.
@@ -79,10 +89,8 @@ local function set_timer(id, moment)
   end
 end
 
--- A pointer that is older than any code lives is stale. Two of them go for each that comes, so that a lane that nobody
--- works on does not grow for ever.
-local OUTLIVED = 900000
-
+-- A pointer older than any code goes for each that comes, and another one with it, so that a lane that nobody works on does
+-- not grow for ever.
 local function dispatch(lane, id, attempt, job)
   local key = prefix .. 'lane:' .. lane
   for _ = 1, 2 do

@@ -11,8 +11,8 @@ use otter_domain::{
     Revocation, Segment, State, Subject, TenantId, Verification, VerificationId, WorkerId,
 };
 use otter_store::{
-    Changes, Claim, Claimed, Commit, CommitVerdict, Events, Lease, Nonce, PartitionState, ReceiptMerge,
-    ReceiptTarget, RequestKey, Retention, Store,
+    Burial, Changes, Claim, Claimed, Commit, CommitVerdict, DeadReason, Discarded, Events, Lease, LetterKey,
+    Nonce, PartitionState, ReceiptMerge, ReceiptTarget, RequestKey, Retention, Store,
 };
 use otter_store_redis::RedisStore;
 use otter_store_redis::test_server::RedisServer;
@@ -67,6 +67,15 @@ enum Step {
     },
     Due {
         max: usize,
+    },
+    Bury {
+        which: usize,
+    },
+    Revive {
+        which: usize,
+    },
+    Discard {
+        which: usize,
     },
 }
 
@@ -123,6 +132,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (which.clone(), 0_u8..2).prop_map(|(which, worker)| Step::Renew { which, worker }),
         14 => (which.clone(), code, proptest::option::of(0_u8..2), prop::bool::weighted(0.9))
             .prop_map(|(which, code, named, is_ours)| Step::Check { which, code, named, is_ours }),
+        2 => which.clone().prop_map(|which| Step::Bury { which }),
+        2 => which.clone().prop_map(|which| Step::Revive { which }),
+        1 => which.clone().prop_map(|which| Step::Discard { which }),
         6 => (which, 1_u8..3, prop::bool::weighted(0.9), 1_u8..=5, any::<bool>()).prop_map(
             |(which, attempt, is_own, rank, by_message)| Step::Merge { which, attempt, is_own, rank, by_message }
         ),
@@ -181,8 +193,12 @@ impl World {
             }
             Step::Due { max } => {
                 let due = self.store.due(self.home, max).await.unwrap();
-                assert_eq!(sorted(due.value), sorted(self.model.due(max, due.now)), "due");
+                let expected = self.model.due(max, due.now, &mut self.changes);
+                assert_eq!(sorted(due.value), sorted(expected), "due");
             }
+            Step::Bury { which } => self.bury(which).await,
+            Step::Revive { which } => self.revive(which).await,
+            Step::Discard { which } => self.discard(which).await,
         }
     }
 
@@ -199,12 +215,14 @@ impl World {
             fingerprint: [question; 32],
         });
         let window = Duration::from_secs(600);
-        let limits = [LimitRule { max: 3, window }, LimitRule { max: 5, window: window * 2 }];
+        // Each asks by rules of its own.
+        let wide = LimitRule { max: if who == 0 { 5 } else { 4 }, window: window * 2 };
+        let limits = if slots.len() == 1 { vec![wide] } else { vec![LimitRule { max: 3, window }, wide] };
         let opened = Effect::Publish(HappeningKind::Opened);
         let commit = Commit {
             effects: vec![opened, dispatch(&next.attempts[0], JobKind::Send)],
             request,
-            limits: if is_limited { limits.to_vec() } else { Vec::new() },
+            limits: if is_limited { limits } else { Vec::new() },
             message_ids: vec![(provider(LANES[lane]), message(next.id, 1), AttemptNumber::FIRST)],
             ..self.change(next, Some(now + Duration::from_millis(20)))
         };
@@ -351,7 +369,33 @@ impl World {
         assert_eq!(answer.value, [self.model.merge(&report, answer.now, &mut self.changes)], "merge");
     }
 
+    async fn bury(&mut self, which: usize) {
+        let Some(id) = self.seen(which).map(|seen| seen.id) else { return };
+        let burial = Burial { id, reason: DeadReason::HandlingFailed, detail: "again".to_owned() };
+        let buried = self.store.bury(self.home, vec![burial.clone()]).await.unwrap();
+        assert_eq!(buried.value, [self.model.bury(&burial, buried.now, &mut self.changes)], "bury");
+    }
+
+    async fn revive(&mut self, which: usize) {
+        let Some(key) = self.seen(which).map(|seen| LetterKey::of(seen.id)) else { return };
+        let revived = self.store.revive(self.home, &key).await.unwrap();
+        assert_eq!(revived.value, self.model.revive(&key, revived.now, &mut self.changes), "revive");
+    }
+
+    async fn discard(&mut self, which: usize) {
+        let Some(key) = self.seen(which).map(|seen| LetterKey::of(seen.id)) else { return };
+        let discarded = self.store.discard(self.home, &key).await.unwrap();
+        let strip = |discarded: Discarded| {
+            discarded.ended.map(|(verification, how)| (verification.id, verification.version, how))
+        };
+        let expected = self.model.discard(&key, discarded.now, &mut self.changes).map(strip);
+        assert_eq!(discarded.value.map(strip), expected, "discard");
+    }
+
     async fn compare(&mut self) {
+        let dead = self.store.dead_letters(self.home, None, 100).await.unwrap().value;
+        assert_eq!(dead, self.model.dead_letters(None, 100), "dead letters");
+
         let ids: Vec<VerificationId> = self.seen.iter().map(|seen| seen.id).collect();
         let found = self.store.load(self.home, ids.clone()).await.unwrap();
         let expected: Vec<_> = ids.iter().map(|id| self.model.load(*id, found.now)).collect();

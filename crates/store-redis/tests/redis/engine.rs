@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use otter_domain::{
-    AttemptNumber, CheckVerdict, Effect, HappeningKind, PartitionCount, ReceiptStatus, Verification,
+    AttemptNumber, CheckVerdict, Effect, HappeningKind, JobKind, PartitionCount, ReceiptStatus, Verification,
 };
 use otter_store::{
-    Commit, CommitVerdict, Error, Events, MergeVerdict, Position, Retention, Store, WakeReason,
+    Commit, CommitVerdict, DeadReason, Error, Events, LetterKey, MergeVerdict, Position, Retention, Store,
+    WakeReason,
 };
 use otter_store_redis::test_server::RedisServer;
 use otter_store_redis::{Options, RedisStore, Require};
@@ -191,8 +192,9 @@ async fn a_damaged_record_stops_nobody_else() {
 
     let claimed = store.claim(home(1), claim(10)).await.unwrap().value;
     assert_eq!(claimed.iter().map(|job| job.verification.id).collect::<Vec<_>>(), [sound.id]);
-    let dead: Vec<String> = connection.lrange("otter:{p01}:dead", 0, -1).await.unwrap();
-    assert!(dead.len() == 1 && dead[0].starts_with(&format!("twilio-eu {} 1 send ", damaged.id)), "{dead:?}");
+    let letter = store.dead_letter(home(1), &LetterKey::of(damaged.id)).await.unwrap().value.unwrap();
+    assert_eq!((letter.reason, letter.job), (DeadReason::RecordUnreadable, Some(JobKind::Send)));
+    assert_eq!(letter.detail, "its readable part is damaged");
 
     let reports = vec![delivered(&damaged, AttemptNumber::FIRST), delivered(&sound, AttemptNumber::FIRST)];
     let merged = store.merge(home(1), reports).await.unwrap().value;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otter_store::Store;
+use otter_store::{Sealer, Store};
 use otter_store_redis::RedisStore;
 use otter_store_redis::test_server::RedisServer;
-use otter_store_testkit::{Bench, Setup};
+use otter_store_testkit::{Bench, Setup, fixture};
 
 struct RedisBench {
     server: RedisServer,
@@ -15,16 +15,16 @@ struct RedisBench {
     setup: Setup,
 }
 
-async fn connect(server: &RedisServer, setup: Setup) -> Arc<RedisStore> {
+async fn connect(server: &RedisServer, setup: Setup, sealer: Sealer) -> Arc<RedisStore> {
     let Setup { partitions, retention, .. } = setup;
-    let options =
-        otter_store_redis::Options { partitions, retention, ..crate::common::options(server, "suite") };
+    let options = crate::common::options(server, "suite");
+    let options = otter_store_redis::Options { partitions, retention, sealer, ..options };
     RedisStore::connect(options).await.unwrap()
 }
 
 async fn open(setup: Setup) -> RedisBench {
     let server = RedisServer::start().unwrap();
-    let store = connect(&server, setup).await;
+    let store = connect(&server, setup, fixture::sealer()).await;
     RedisBench { server, store, setup }
 }
 
@@ -55,8 +55,12 @@ impl Bench for RedisBench {
     }
 
     async fn reopen(&mut self) -> bool {
+        self.reopen_with(fixture::sealer()).await
+    }
+
+    async fn reopen_with(&mut self, sealer: Sealer) -> bool {
         self.server.start_again().unwrap();
-        self.store = connect(&self.server, self.setup).await;
+        self.store = connect(&self.server, self.setup, sealer).await;
         true
     }
 }

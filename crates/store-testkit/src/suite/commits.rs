@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_domain::{CheckVerdict, Effect, Ending, HappeningKind, ReceiptStatus, Verification, Version};
+use otter_domain::{
+    CheckVerdict, Effect, Ending, HappeningKind, Phase, ReceiptStatus, Verification, Version,
+};
 use otter_store::{Commit, CommitVerdict, Error, MergeVerdict, Retention};
 
 use crate::bench::{Bench, Setup};
-use crate::fixture::{ended, nth, provider, verification, with_every_field};
-use crate::kit::{Kit, after, change, creation, dispatch, report, submission};
+use crate::fixture::{ended, nth, provider, seconds, verification, with_every_field};
+use crate::kit::{Kit, after, change, creation, dispatch, lease, report, submission};
 
 pub async fn a_created_verification_is_loaded_with_every_field<B: Bench>(open: impl AsyncFn(Setup) -> B) {
     let kit = Kit::open(open).await;
@@ -184,6 +186,29 @@ pub async fn a_commit_decided_before_the_end_conflicts<B: Bench>(open: impl Asyn
     kit.verdict(submission(&decided_on, 1)).await;
     assert_eq!(kit.commit(change(&decided_on)).await, CommitVerdict::Conflict);
     assert!(!kit.load(decided_on.id).await.unwrap().is_pending());
+}
+
+pub async fn a_commit_never_takes_a_renewed_lease_back<B: Bench>(open: impl AsyncFn(Setup) -> B) {
+    let kit = Kit::open(open).await;
+    let queued = kit.dispatch(kit.verification(vec![kit.queued(1, "renewed")])).await;
+    let decided_on = kit.claim("renewed", 1).await.remove(0).verification;
+    let held_until = |verification: &Verification| match &verification.attempts[0].phase {
+        Phase::Claimed { lease_until, .. } => *lease_until,
+        other => panic!("not claimed: {other:?}"),
+    };
+    let first_end = held_until(&decided_on);
+    assert!(kit.renew(lease(&queued, "worker-1"), seconds(60)).await);
+    let renewed_end = held_until(&kit.load(queued.id).await.unwrap());
+    assert!(renewed_end > first_end);
+    let touched = Commit { due: Some(first_end), ..change(&decided_on) };
+    assert_eq!(kit.commit(touched).await, CommitVerdict::Done);
+    assert_eq!(held_until(&kit.load(queued.id).await.unwrap()), renewed_end);
+    if kit.bench.moves_clock() {
+        kit.bench.pass(seconds(59)).await;
+        assert_eq!(kit.due(10).await, [], "the timer moved along");
+        kit.bench.pass(seconds(1)).await;
+        assert_eq!(kit.due(10).await, [queued.id]);
+    }
 }
 
 pub async fn an_ended_verification_is_kept_for_its_retention<B: Bench>(open: impl AsyncFn(Setup) -> B) {

@@ -126,7 +126,7 @@ pub async fn news_and_evidence_survive_the_engine<B: Bench>(open: impl AsyncFn(S
     assert_eq!(kit.counted("survives").await, counted);
     assert!(matches!(counted.as_slice(), [(Measure::Delivered(_), 1)]));
     let again = ReceiptMerge { target: ReceiptTarget::Message(message), ..sent };
-    assert_eq!(kit.merge(again.clone()).await, MergeVerdict::Stale);
+    assert!(matches!(kit.merge(again.clone()).await, MergeVerdict::Stale { .. }));
     let read = ReceiptMerge { status: ReceiptStatus::Read, ..again };
     assert!(matches!(kit.merge(read).await, MergeVerdict::Advanced { .. }));
     assert_eq!(kit.events_after(&end).await.len(), 1, "numbers go on after the last one");

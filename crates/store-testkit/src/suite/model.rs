@@ -70,7 +70,7 @@ impl ReceiptModel {
         self.verification.version = version;
         match merged {
             Merge::Unknown => MergeVerdict::Unknown,
-            Merge::Stale => MergeVerdict::Stale,
+            Merge::Stale => MergeVerdict::Stale { id: self.verification.id, attempt },
             Merge::Advanced { observation, .. } => {
                 self.counted.extend(observation.map(|observation| observation.measure));
                 MergeVerdict::Advanced { verification: Box::new(self.verification.clone()), attempt }

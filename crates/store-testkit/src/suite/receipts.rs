@@ -20,6 +20,10 @@ fn advanced(verdict: MergeVerdict, number: u8) -> Receipt {
     verification.attempt(attempt).unwrap().receipt.unwrap()
 }
 
+fn stale(verification: &Verification, number: u8) -> MergeVerdict {
+    MergeVerdict::Stale { id: verification.id, attempt: nth(number) }
+}
+
 pub async fn rte_01_a_stronger_report_advances_and_a_weaker_or_equal_one_is_stale<B: Bench>(
     open: impl AsyncFn(Setup) -> B,
 ) {
@@ -29,7 +33,7 @@ pub async fn rte_01_a_stronger_report_advances_and_a_weaker_or_equal_one_is_stal
     for (place, status) in ReceiptStatus::ALL.into_iter().enumerate() {
         assert_eq!(advanced(kit.merge(of(status)).await, 1).status, status);
         for weaker in &ReceiptStatus::ALL[..=place] {
-            assert_eq!(kit.merge(of(*weaker)).await, MergeVerdict::Stale, "{weaker} after {status}");
+            assert_eq!(kit.merge(of(*weaker)).await, stale(&stored, 1), "{weaker} after {status}");
         }
     }
 }
@@ -45,7 +49,7 @@ pub async fn a_report_is_booked_with_evidence_and_event<B: Bench>(open: impl Asy
     let [first, second] = answer.value.as_slice() else { panic!("two verdicts") };
     let receipt = Receipt { status: ReceiptStatus::Undelivered, at: answer.now, because };
     assert_eq!(advanced(first.clone(), 1), receipt);
-    assert_eq!(*second, MergeVerdict::Stale);
+    assert_eq!(*second, stale(&stored, 1));
     let loaded = kit.load(stored.id).await.unwrap();
     assert_eq!((loaded.attempts[0].receipt, loaded.version), (Some(receipt), stored.version));
 
@@ -117,7 +121,7 @@ pub async fn a_report_finds_its_attempt_by_the_message_id<B: Bench>(open: impl A
         ..report(&stored, 1, &provider(name), ReceiptStatus::Delivered)
     };
     advanced(kit.merge(by(message(1), "rbm")).await, 1);
-    assert_eq!(kit.merge(by(message(1), "rbm")).await, MergeVerdict::Stale);
+    assert_eq!(kit.merge(by(message(1), "rbm")).await, stale(&stored, 1), "it says whose it was");
     advanced(kit.merge(by(message(2), "rbm")).await, 2);
     assert_eq!(kit.merge(by(message(1), "twilio-eu")).await, MergeVerdict::Unknown);
     assert_eq!(kit.merge(by(message(3), "rbm")).await, MergeVerdict::Unknown);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otter_domain::{LimitRule, RecipientRef, RequestId, TenantId, Verification};
-use otter_store::{Commit, CommitVerdict, Retention};
+use otter_store::{Commit, CommitVerdict, Earlier, RequestScope, Retention};
 
 use crate::bench::{Bench, Setup};
 use crate::fixture::seconds;
@@ -180,6 +180,46 @@ pub async fn a_reached_limit_ends<B: Bench>(open: impl AsyncFn(Setup) -> B) {
     assert!(retry_after <= window, "{retry_after:?}");
     kit.bench.pass(retry_after).await;
     assert_eq!(send().await, CommitVerdict::Done);
+}
+
+pub async fn a_stricter_limit_forgets_no_sends_that_a_wider_one_counts<B: Bench>(
+    open: impl AsyncFn(Setup) -> B,
+) {
+    let kit = Kit::open(open).await;
+    let recipient = kit.verification(vec![]).recipient;
+    let send = async |max, window| {
+        kit.commit(limited(&another(&kit, &recipient), &[LimitRule { max, window }])).await
+    };
+    for _ in 0..3 {
+        assert_eq!(send(4, HOUR).await, CommitVerdict::Done);
+    }
+    // Another purpose counts one send at a time, for a moment only.
+    assert!(matches!(
+        send(1, Duration::from_millis(1)).await,
+        CommitVerdict::Done | CommitVerdict::Limited { .. }
+    ));
+    kit.bench.pass(Duration::from_millis(5)).await;
+    assert_eq!(send(1, Duration::from_millis(1)).await, CommitVerdict::Done);
+    assert!(
+        matches!(send(4, HOUR).await, CommitVerdict::Limited { rule: 0, .. }),
+        "four were counted at least"
+    );
+}
+
+pub async fn what_was_asked_before_is_known_without_a_commit<B: Bench>(open: impl AsyncFn(Setup) -> B) {
+    let kit = Kit::open(open).await;
+    let first = kit.verification(vec![]);
+    let scope = RequestScope { tenant: first.tenant.clone(), recipient: first.recipient.clone() };
+    let asked = async |scope: &RequestScope, request| {
+        kit.store.answered(kit.home, scope.clone(), request).await.unwrap().value
+    };
+    assert_eq!(asked(&scope, request("asked", 1)).await, Earlier::Nothing);
+    kit.commit(Commit { request: Some(request("asked", 1)), ..creation(&first) }).await;
+    assert_eq!(asked(&scope, request("asked", 1)).await, Earlier::Answer(first.id));
+    assert_eq!(asked(&scope, request("asked", 2)).await, Earlier::OtherQuestion);
+    assert_eq!(asked(&scope, request("other", 1)).await, Earlier::Nothing);
+    let bank = RequestScope { tenant: TenantId::parse("bank").unwrap(), ..scope };
+    assert_eq!(asked(&bank, request("asked", 1)).await, Earlier::Nothing);
 }
 
 pub async fn a_lost_reply_is_recognised_before_request_and_limit<B: Bench>(open: impl AsyncFn(Setup) -> B) {

@@ -26,6 +26,8 @@ impl PartitionState {
                 held.verification.version = version;
             } else {
                 held.winner = judgement.winner;
+                // The code in it must not outlive this, and nobody here can take it out and leave the number.
+                held.unopened = None;
                 let due = needs_tidying(&held.verification).then_some(now);
                 self.set_due(submission.id, due);
                 self.set_expiry(submission.id, now);

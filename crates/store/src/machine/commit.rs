@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use otter_domain::{Effect, LimitRule, Moment, ProviderName, Verification, VerificationId, Version};
+use otter_domain::{
+    Effect, LimitRule, Moment, Phase, ProviderName, State, Verification, VerificationId, Version,
+};
 
-use super::{Answered, Changes, Held, Key, PartitionState, Pointer, RequestScope};
-use crate::{Commit, CommitVerdict, RequestKey, WakeReason};
-
-/// A pointer that is older than any code lives is stale. Two of them go for each that comes, so that a lane that nobody
-/// works on does not grow for ever.
-const OUTLIVED: Duration = Duration::from_secs(900);
+use super::{Answered, Changes, Held, Key, PartitionState, Pointer};
+use crate::bounds::{OUTLIVED, SENDS_KEPT};
+use crate::{Commit, CommitVerdict, Earlier, LetterKey, RequestKey, RequestScope, WakeReason};
 
 impl PartitionState {
     /// Commits one item; see [`crate::Store::commit`].
@@ -19,9 +18,11 @@ impl PartitionState {
         if !fits && held.is_some_and(|held| held.nonce == item.nonce) {
             return CommitVerdict::Done;
         }
-        if let Some(verdict) = item.request.as_ref().and_then(|request| self.repeat(&item.next, request, now))
-        {
-            return verdict;
+        let earlier = item.request.as_ref().map(|request| self.answered(&scope(&item.next), request, now));
+        match earlier {
+            None | Some(Earlier::Nothing) => {}
+            Some(Earlier::Answer(id)) => return CommitVerdict::Repeated(id),
+            Some(Earlier::OtherQuestion) => return CommitVerdict::RequestReused,
         }
         if !fits {
             return CommitVerdict::Conflict;
@@ -33,19 +34,23 @@ impl PartitionState {
         CommitVerdict::Done
     }
 
-    fn repeat(&self, next: &Verification, request: &RequestKey, now: Moment) -> Option<CommitVerdict> {
-        let answered =
-            self.requests.get(&request_scope(next, request)).filter(|answered| now < answered.until)?;
-        Some(if answered.fingerprint == request.fingerprint {
-            CommitVerdict::Repeated(answered.by)
-        } else {
-            CommitVerdict::RequestReused
-        })
+    /// What was answered under a request's name; see [`crate::Store::answered`].
+    pub fn answered(&self, scope: &RequestScope, request: &RequestKey, now: Moment) -> Earlier {
+        let RequestScope { tenant, recipient } = scope;
+        let name = (tenant.clone(), recipient.clone(), request.id.clone());
+        match self.requests.get(&name).filter(|answered| now < answered.until) {
+            None => Earlier::Nothing,
+            Some(answered) if answered.fingerprint == request.fingerprint => Earlier::Answer(answered.by),
+            Some(_) => Earlier::OtherQuestion,
+        }
     }
 
     /// The reached limit that lasts longest, and how long it does.
     fn limit(&self, next: &Verification, limits: &[LimitRule], now: Moment) -> Option<(usize, Duration)> {
         let sends = self.sends.get(&(next.tenant.clone(), next.recipient.clone()))?;
+        if now >= sends.until {
+            return None;
+        }
         let mut longest: Option<(usize, Duration)> = None;
         for (place, rule) in limits.iter().enumerate() {
             // One more is allowed when the `max`-th latest send has left the window.
@@ -59,8 +64,15 @@ impl PartitionState {
     }
 
     fn apply(&mut self, item: Commit, now: Moment, changes: &mut Changes) {
-        let Commit { expected, next, effects, due, nonce, request, limits, message_ids } = item;
+        let Commit { expected, mut next, effects, mut due, nonce, request, limits, message_ids } = item;
         let (id, tenant) = (next.id, next.tenant.clone());
+        if let Some(held) = self.held(id, now) {
+            keep_progress(&mut next, &held.verification);
+            due = keep_leases(&mut next, &held.verification, due);
+        }
+        if next.is_pending() && self.letters.contains_key(&LetterKey::of(id)) {
+            self.take_letter(&LetterKey::of(id), changes);
+        }
         if let Some(request) = request {
             self.answer(&next, request, now, changes);
         }
@@ -97,12 +109,18 @@ impl PartitionState {
         }
         match self.verifications.get_mut(&id) {
             Some(held) => {
-                keep_progress(&mut next, &held.verification);
+                if !next.is_pending() || next.private.is_some() {
+                    held.unopened = None;
+                } else {
+                    // Decided without what is private, so that is none of its business.
+                    next.private = held.verification.private.take();
+                }
                 held.verification = next;
             }
             None => {
                 let held = Held {
                     verification: next,
+                    unopened: None,
                     nonce: crate::Nonce(0),
                     winner: None,
                     due: None,
@@ -117,19 +135,23 @@ impl PartitionState {
 
     fn answer(&mut self, next: &Verification, request: RequestKey, now: Moment, changes: &mut Changes) {
         let until = now + self.retention.requests;
-        let scope = request_scope(next, &request);
-        let key = Key::Request(scope.0.clone(), scope.1.clone(), scope.2.clone());
-        self.requests.insert(scope, Answered { by: next.id, fingerprint: request.fingerprint, until });
+        let name = (next.tenant.clone(), next.recipient.clone(), request.id);
+        let key = Key::Request(name.0.clone(), name.1.clone(), name.2.clone());
+        self.requests.insert(name, Answered { by: next.id, fingerprint: request.fingerprint, until });
         self.expiries.insert((until, key.clone()));
         changes.touch(key);
     }
 
+    /// Another commit may ask by other rules, so neither its sends nor its windows are cut short.
     fn count_send(&mut self, next: &Verification, limits: &[LimitRule], now: Moment, changes: &mut Changes) {
         let Some(longest) = limits.iter().map(|rule| rule.window).max() else { return };
-        let most = limits.iter().map(|rule| rule.max as usize).max().unwrap_or_default();
+        let most = limits.iter().map(|rule| rule.max as usize).fold(SENDS_KEPT, usize::max);
         let key = Key::Sends(next.tenant.clone(), next.recipient.clone());
         let sends = self.sends.entry((next.tenant.clone(), next.recipient.clone())).or_default();
-        let is_new = sends.at.is_empty();
+        if now >= sends.until {
+            sends.at.clear();
+        }
+        let is_new = sends.until == Moment::EPOCH;
         sends.at.push_back(now);
         let surplus = sends.at.len().saturating_sub(most);
         sends.at.drain(..surplus);
@@ -140,7 +162,7 @@ impl PartitionState {
         changes.touch(key);
     }
 
-    fn enqueue(&mut self, lane: ProviderName, pointer: Pointer, changes: &mut Changes) {
+    pub(super) fn enqueue(&mut self, lane: ProviderName, pointer: Pointer, changes: &mut Changes) {
         self.last_pointer += 1;
         changes.touch(Key::Pointer(lane.clone(), self.last_pointer));
         changes.wake(WakeReason::Lane(lane.clone()));
@@ -168,8 +190,8 @@ impl PartitionState {
     }
 }
 
-fn request_scope(next: &Verification, request: &RequestKey) -> RequestScope {
-    (next.tenant.clone(), next.recipient.clone(), request.id.clone())
+fn scope(next: &Verification) -> RequestScope {
+    RequestScope { tenant: next.tenant.clone(), recipient: next.recipient.clone() }
 }
 
 /// Checks and receipts that were booked without a new version, after the commit was decided.
@@ -181,4 +203,27 @@ fn keep_progress(next: &mut Verification, stored: &Verification) {
             next.receipt = stored.receipt;
         }
     }
+}
+
+/// Leases that were renewed after the commit was decided. Returns the next instant, which moves along if it was the old
+/// lease's.
+fn keep_leases(next: &mut Verification, stored: &Verification, due: Option<Moment>) -> Option<Moment> {
+    let last = match next.state {
+        State::Pending => next.expires_at,
+        State::Ended { .. } => Moment::from_millis(u64::MAX),
+    };
+    let mut due = due;
+    for (next, stored) in next.attempts.iter_mut().zip(&stored.attempts) {
+        if let (Phase::Claimed { by, lease_until }, Phase::Claimed { by: holder, lease_until: renewed }) =
+            (&mut next.phase, &stored.phase)
+            && by == holder
+            && *lease_until < *renewed
+        {
+            if due == Some((*lease_until).min(last)) {
+                due = Some((*renewed).min(last));
+            }
+            *lease_until = *renewed;
+        }
+    }
+    due
 }

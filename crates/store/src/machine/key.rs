@@ -5,6 +5,8 @@ use otter_domain::{
     VerificationId,
 };
 
+use crate::LetterKey;
+
 /// One thing that is written, replaced and deleted as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -24,6 +26,8 @@ pub enum Key {
     Event(u64),
     /// Evidence of one segment in one bucket.
     Evidence(Moment, Segment),
+    /// A dead letter.
+    Letter(LetterKey),
     /// Up to which number events are forgotten, so that numbers go on after the last one.
     Sequence,
 }
@@ -45,6 +49,7 @@ impl Key {
                 let Segment { provider, channel, country } = segment;
                 format!("ev:{:020}:{provider}:{channel}:{country}", bucket.as_millis())
             }
+            Self::Letter(key) => format!("dead:{key}"),
             Self::Sequence => "sequence".to_owned(),
         }
     }
@@ -80,6 +85,7 @@ impl Key {
             }
             "event" => rest.parse().ok().map(Self::Event),
             "ev" => evidence(rest),
+            "dead" => LetterKey::parse(rest).map(Self::Letter),
             _ => None,
         }
     }

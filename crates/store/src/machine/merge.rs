@@ -23,7 +23,7 @@ impl PartitionState {
         held.verification.version = version;
         match merged {
             Merge::Unknown => MergeVerdict::Unknown,
-            Merge::Stale => MergeVerdict::Stale,
+            Merge::Stale => MergeVerdict::Stale { id, attempt },
             Merge::Advanced { observation, happening } => {
                 let verification = Box::new(held.verification.clone());
                 changes.touch(Key::Verification(id));

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use otter_domain::{
     AttemptNumber, ChannelClass, FailedChecks, JobKind, Measure, MessageId, Moment, ProviderName, RequestId,
-    Subject, VerificationId,
+    Subject, TenantId, VerificationId,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Answered, Cell, FailedScope, Held, Key, PartitionState, Pointer, Sends};
+use super::{Answered, Cell, Damaged, FailedScope, Held, Key, PartitionState, Pointer, Sends, Unopened};
 use crate::format::{pack, unpack, unreadable};
 use crate::record::ClassRecord;
-use crate::{Error, Nonce, Record, Sealer, event_record};
+use crate::{DeadLetter, DeadReason, Error, LetterKey, Nonce, Record, Sealer, event_record};
 
 /// A verification with what belongs to it alone.
 #[derive(Serialize, Deserialize)]
@@ -58,6 +58,18 @@ struct FailedRecord {
 }
 
 #[derive(Serialize, Deserialize)]
+struct LetterRecord {
+    verification: Option<IdRecord>,
+    tenant: Option<String>,
+    provider: Option<String>,
+    attempt: Option<u8>,
+    job: Option<String>,
+    reason: String,
+    detail: String,
+    since: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct CellRecord {
     counts: Vec<(String, u64)>,
     changed_at: u64,
@@ -67,7 +79,10 @@ impl PartitionState {
     /// The present value of a key, sealed; `None` when it does not exist (any more).
     pub fn value(&self, key: &Key, sealer: &Sealer) -> Option<Vec<u8>> {
         match key {
-            Key::Verification(id) => self.verifications.get(id).map(|held| pack(&held_record(held, sealer))),
+            Key::Verification(id) => match self.verifications.get(id) {
+                Some(held) => Some(pack(&held_record(held, sealer))),
+                None => self.damaged.get(id).map(|damaged| damaged.value.clone()),
+            },
             Key::Pointer(lane, sequence) => {
                 let pointers = self.lanes.get(lane)?;
                 let place = pointers.binary_search_by_key(sequence, |(sequence, _)| *sequence).ok()?;
@@ -99,6 +114,7 @@ impl PartitionState {
                 let counts = cell.counts.iter().map(|(measure, count)| (measure.key(), *count)).collect();
                 Some(pack(&CellRecord { counts, changed_at: cell.changed_at.as_millis() }))
             }
+            Key::Letter(key) => self.letters.get(key).map(|letter| pack(&letter_record(letter))),
             Key::Sequence => (self.forgotten_event > 0).then(|| pack(&self.forgotten_event)),
         }
     }
@@ -116,6 +132,7 @@ impl PartitionState {
         let evidence = self.evidence.keys().cloned().map(|(bucket, segment)| Key::Evidence(bucket, segment));
         self.verifications
             .keys()
+            .chain(self.damaged.keys())
             .copied()
             .map(Key::Verification)
             .chain(pointers)
@@ -125,15 +142,25 @@ impl PartitionState {
             .chain(references)
             .chain(self.events.iter().map(|(sequence, _)| Key::Event(*sequence)))
             .chain(evidence)
+            .chain(self.letters.keys().cloned().map(Key::Letter))
             .chain((self.forgotten_event > 0).then_some(Key::Sequence))
             .collect()
     }
 
     /// Takes back one key and value that [`Self::value`] gave. Keys have to come in the order of their names.
+    ///
+    /// A verification that cannot be read is kept as it is and buried by the first look at what is due; one whose private
+    /// part does not open lives on without it and is buried when somebody needs it.
     pub fn restore(&mut self, name: &str, value: &[u8], sealer: &Sealer) -> Result<(), Error> {
         let key = Key::parse(name).ok_or_else(|| unreadable("its key is of an unknown kind"))?;
         match key {
-            Key::Verification(id) => self.restore_verification(id, unpack(value)?, sealer)?,
+            Key::Verification(id) => {
+                let restored = unpack(value).and_then(|record| self.restore_verification(id, record, sealer));
+                if let Err(error) = restored {
+                    self.unburied.push(id);
+                    self.damaged.insert(id, Damaged { value: value.to_vec(), why: why(error) });
+                }
+            }
             Key::Pointer(lane, sequence) => {
                 let pointer = pointer(&unpack(value)?)?;
                 self.last_pointer = self.last_pointer.max(sequence);
@@ -170,6 +197,11 @@ impl PartitionState {
                 self.changed_evidence.insert((cell.changed_at, (bucket, segment.clone())));
                 self.evidence.insert((bucket, segment), cell);
             }
+            Key::Letter(key) => {
+                let letter = letter(key.clone(), unpack(value)?)?;
+                self.letters_by_age.insert((letter.since, key.clone()));
+                self.letters.insert(key, letter);
+            }
             Key::Sequence => {
                 self.forgotten_event = unpack(value)?;
                 self.last_event = self.last_event.max(self.forgotten_event);
@@ -189,8 +221,17 @@ impl PartitionState {
         let references = record.references.iter().map(|(provider, message)| {
             Some((ProviderName::parse(provider).ok()?, MessageId::parse(message)?))
         });
+        let mut verification = record.record.without_private()?;
+        let mut unopened = None;
+        if let Some(body) = record.record.body {
+            match sealer.open(id, &body) {
+                Ok(private) => verification.private = Some(private),
+                Err(error) => unopened = Some(Unopened { body, why: why(error) }),
+            }
+        }
         let held = Held {
-            verification: sealer.verification(&record.record)?,
+            verification,
+            unopened,
             nonce: Nonce(record.nonce),
             winner: winner.map_err(|_| unreadable("its winner is damaged"))?,
             due: None,
@@ -220,8 +261,12 @@ impl PartitionState {
 
 fn held_record(held: &Held, sealer: &Sealer) -> HeldRecord {
     let name = |(provider, message): &(ProviderName, MessageId)| (provider.to_string(), message.to_string());
+    let record = match &held.unopened {
+        Some(unopened) => Record::of(&held.verification, Some(unopened.body.clone())),
+        None => sealer.record(&held.verification),
+    };
     HeldRecord {
-        record: sealer.record(&held.verification),
+        record,
         nonce: held.nonce.0,
         winner: held.winner.as_ref().map(RequestId::to_string),
         due: held.due.map(Moment::as_millis),
@@ -291,6 +336,41 @@ fn failed_checks(scope: &FailedScope, record: &FailedRecord) -> Result<FailedChe
         last_at: Moment::from_millis(record.last_at),
         last_in: record.last_in.id()?,
     })
+}
+
+fn letter_record(letter: &DeadLetter) -> LetterRecord {
+    LetterRecord {
+        verification: letter.verification.map(|id| IdRecord(*id.as_bytes())),
+        tenant: letter.tenant.as_ref().map(TenantId::to_string),
+        provider: letter.provider.as_ref().map(ProviderName::to_string),
+        attempt: letter.attempt.map(AttemptNumber::get),
+        job: letter.job.map(|job| job.as_str().to_owned()),
+        reason: letter.reason.as_str().to_owned(),
+        detail: letter.detail.clone(),
+        since: letter.since.as_millis(),
+    }
+}
+
+fn letter(key: LetterKey, record: LetterRecord) -> Result<DeadLetter, Error> {
+    Ok(DeadLetter {
+        key,
+        verification: record.verification.map(|id| id.id()).transpose()?,
+        tenant: record.tenant.and_then(|tenant| TenantId::parse(&tenant).ok()),
+        provider: record.provider.and_then(|provider| ProviderName::parse(&provider).ok()),
+        attempt: record.attempt.and_then(AttemptNumber::new),
+        job: record.job.and_then(|job| JobKind::parse(&job)),
+        reason: DeadReason::parse(&record.reason).ok_or_else(|| unreadable("its reason is damaged"))?,
+        detail: record.detail,
+        since: Moment::from_millis(record.since),
+    })
+}
+
+/// What is wrong, without the words around it.
+fn why(error: Error) -> String {
+    match error {
+        Error::Unreadable { why } | Error::Unsuitable { why } => why,
+        Error::Unavailable { .. } => error.to_string(),
+    }
 }
 
 fn cell(record: CellRecord) -> Result<Cell, Error> {

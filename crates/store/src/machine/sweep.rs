@@ -17,7 +17,8 @@ impl PartitionState {
         }
         let events = self.sweep_events(max, now, changes);
         let evidence = self.sweep_evidence(max, now, changes);
-        left == 0 || events == max || evidence == max
+        let letters = self.sweep_letters(max, now, changes);
+        left == 0 || events == max || evidence == max || letters == max
     }
 
     /// Deletes what a key stands for, or looks again when its time was prolonged.
@@ -49,7 +50,12 @@ impl PartitionState {
                 let last = counters.iter().map(|counter| counter.last_at).max()?;
                 Some(last + self.retention.failed_checks)
             }
-            Key::Pointer(..) | Key::Reference(..) | Key::Event(_) | Key::Evidence(..) | Key::Sequence => None,
+            Key::Pointer(..)
+            | Key::Reference(..)
+            | Key::Event(_)
+            | Key::Evidence(..)
+            | Key::Letter(_)
+            | Key::Sequence => None,
         }
     }
 
@@ -65,7 +71,12 @@ impl PartitionState {
             Key::Failed(tenant, recipient, subject) => {
                 self.failed.remove(&(tenant.clone(), recipient.clone(), subject.clone()));
             }
-            Key::Pointer(..) | Key::Reference(..) | Key::Event(_) | Key::Evidence(..) | Key::Sequence => {}
+            Key::Pointer(..)
+            | Key::Reference(..)
+            | Key::Event(_)
+            | Key::Evidence(..)
+            | Key::Letter(_)
+            | Key::Sequence => {}
         }
     }
 
@@ -79,6 +90,18 @@ impl PartitionState {
             changes.touch(Key::Event(*sequence));
             changes.touch(Key::Sequence);
             self.events.pop_front();
+            swept += 1;
+        }
+        swept
+    }
+
+    fn sweep_letters(&mut self, max: usize, now: Moment, changes: &mut Changes) -> usize {
+        let mut swept = 0;
+        while swept < max
+            && let Some((since, key)) = self.letters_by_age.first().cloned()
+            && since + self.retention.dead <= now
+        {
+            self.discard(&key, now, changes);
             swept += 1;
         }
         swept

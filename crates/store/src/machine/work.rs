@@ -5,13 +5,8 @@ use std::time::Duration;
 use otter_domain::{JobKind, Moment, Phase, ProviderName, Revocation, State, Verification, VerificationId};
 
 use super::{Changes, Key, PartitionState, Pointer};
-use crate::{Claim, Claimed, Lease, WakeReason};
-
-/// How many stale pointers one claim drops at most.
-const STALE_PER_CLAIM: usize = 1024;
-
-/// How long a verification whose instant has come is hidden from other schedulers.
-const HIDDEN: Duration = Duration::from_secs(5);
+use crate::bounds::{HIDDEN, STALE_PER_CLAIM};
+use crate::{Claim, Claimed, DeadReason, Lease, WakeReason};
 
 impl PartitionState {
     /// Takes jobs off a lane and begins them; see [`crate::Store::claim`].
@@ -40,31 +35,59 @@ impl PartitionState {
         now: Moment,
         changes: &mut Changes,
     ) -> Option<Claimed> {
-        let Pointer { id, attempt: number, job, .. } = pointer;
-        let verification = &mut self.held_mut(id, now)?.verification;
-        let lease_until = now + claim.lease;
-        match job {
-            JobKind::Send => {
-                let can_start = may_send(verification, &claim.lane, now);
-                let attempt = verification.attempts.last_mut().filter(|attempt| attempt.number == number)?;
-                if !can_start {
-                    return None;
-                }
-                attempt.phase = Phase::Claimed { by: claim.worker.clone(), lease_until };
-                attempt.claimed_at = attempt.claimed_at.or(Some(now));
-                attempt.tries = attempt.tries.saturating_add(1);
-                verification.version = verification.version.next();
-                let verification = verification.clone();
-                self.set_due(id, Some(lease_until.min(verification.expires_at)));
-                changes.touch(Key::Verification(id));
-                Some(Claimed { verification, attempt: number, job })
-            }
-            JobKind::Revoke => {
-                let attempt = verification.attempt(number)?;
-                let is_wanted = attempt.revocation == Revocation::Wanted && attempt.provider == claim.lane;
-                is_wanted.then(|| Claimed { verification: verification.clone(), attempt: number, job })
-            }
+        let Pointer { id, attempt: number, job, queued_at } = pointer;
+        if let Some(why) = self.why_damaged(id) {
+            self.bury_pointer(&claim.lane, &pointer, DeadReason::RecordUnreadable, why, now, changes);
+            return None;
         }
+        let Some(held) = self.held_mut(id, now) else {
+            // One that could have ended and been forgotten since is stale.
+            if now < queued_at + self.retention.ended {
+                let why = "its record is not in the store".to_owned();
+                self.bury_pointer(&claim.lane, &pointer, DeadReason::RecordMissing, why, now, changes);
+            }
+            return None;
+        };
+        let is_wanted = match job {
+            JobKind::Send => may_send(&held.verification, &claim.lane, now),
+            JobKind::Revoke => held.verification.attempt(number).is_some_and(|attempt| {
+                attempt.revocation == Revocation::Wanted && attempt.provider == claim.lane
+            }),
+        };
+        let is_current = held.verification.attempts.last().is_some_and(|attempt| attempt.number == number);
+        if !is_wanted || (job == JobKind::Send && !is_current) {
+            return None;
+        }
+        if let Some(why) = held.unopened.as_ref().map(|unopened| unopened.why.clone()) {
+            self.bury_pointer(&claim.lane, &pointer, DeadReason::SealUnopened, why, now, changes);
+            return None;
+        }
+        let verification = match job {
+            JobKind::Send => self.lease(id, claim, now, changes)?,
+            JobKind::Revoke => held.verification.clone(),
+        };
+        Some(Claimed { verification, attempt: number, job })
+    }
+
+    /// Begins the current attempt.
+    fn lease(
+        &mut self,
+        id: VerificationId,
+        claim: &Claim,
+        now: Moment,
+        changes: &mut Changes,
+    ) -> Option<Verification> {
+        let lease_until = now + claim.lease;
+        let verification = &mut self.held_mut(id, now)?.verification;
+        let attempt = verification.attempts.last_mut()?;
+        attempt.phase = Phase::Claimed { by: claim.worker.clone(), lease_until };
+        attempt.claimed_at = attempt.claimed_at.or(Some(now));
+        attempt.tries = attempt.tries.saturating_add(1);
+        verification.version = verification.version.next();
+        let verification = verification.clone();
+        self.set_due(id, Some(lease_until.min(verification.expires_at)));
+        changes.touch(Key::Verification(id));
+        Some(verification)
     }
 
     /// Extends a lease that is still held; see [`crate::Store::renew`].
@@ -94,13 +117,27 @@ impl PartitionState {
 
     /// Returns verifications whose instant has come and hides them; see [`crate::Store::due`]. Hiding is not written
     /// down: after a restart they are due at once.
-    pub fn due(&mut self, max: usize, now: Moment) -> Vec<Verification> {
+    pub fn due(&mut self, max: usize, now: Moment, changes: &mut Changes) -> Vec<Verification> {
+        self.bury_damaged(max, now, changes);
         let ready = self.timers.iter().take_while(|(moment, _)| *moment <= now).take(max);
         let ids: Vec<VerificationId> = ready.map(|(_, id)| *id).collect();
-        for id in &ids {
-            self.set_timer(*id, Some(now + HIDDEN));
+        ids.into_iter().filter_map(|id| self.hand_out(id, now, changes)).collect()
+    }
+
+    fn hand_out(&mut self, id: VerificationId, now: Moment, changes: &mut Changes) -> Option<Verification> {
+        let held = self.verifications.get(&id)?;
+        let is_expired = held.verification.is_pending() && now >= held.verification.expires_at;
+        match held.unopened.as_ref().filter(|_| !is_expired).map(|unopened| unopened.why.clone()) {
+            Some(why) => {
+                self.put_aside(id, DeadReason::SealUnopened, why, now, changes);
+                None
+            }
+            None => {
+                let verification = held.verification.clone();
+                self.set_timer(id, Some(now + HIDDEN));
+                Some(verification)
+            }
         }
-        ids.iter().filter_map(|id| self.verifications.get(id)).map(|held| held.verification.clone()).collect()
     }
 }
 
