@@ -5,6 +5,7 @@
 //! network or a store: `now`, seeds, keys and random numbers are arguments, so every decision can be replayed.
 
 pub mod admission;
+pub mod backlog;
 pub mod breaker;
 pub mod challenge;
 pub mod check;

@@ -16,7 +16,7 @@ use otter_domain::{
     RecipientRef, Segment, State, Subject, TenantId, Verification, VerificationId, Version, latency_bin,
 };
 
-pub use due::next_due;
+pub use due::{awaited, next_due};
 pub use resend::{ResendRefusal, resend, resend_allowed_at};
 
 /// A code that may travel with the next attempt, with its digest under the current pepper.

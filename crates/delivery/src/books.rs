@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -110,6 +111,11 @@ impl Books {
     /// The present moment on the store's clock.
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// How long these books have been open, by the process's monotonic clock alone, whatever the store says.
+    pub(crate) fn steady(&self) -> Duration {
+        self.clock.steady()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

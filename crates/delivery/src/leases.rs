@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use otter_domain::{AttemptNumber, Partition, VerificationId, WorkerId};
+use otter_provider::Hold;
 use otter_runtime::{Phase, Phases, Pulse};
 use otter_store::Lease;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::Books;
@@ -22,15 +24,33 @@ type Claim = (VerificationId, AttemptNumber);
 /// The claims of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    /// How often each is held: a retry may be claimed before the try before has noticed that it was booked.
-    held: Mutex<BTreeMap<Claim, usize>>,
+    held: Mutex<BTreeMap<Claim, Tenure>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tenure {
+    /// How often it is held: a retry may be claimed before the try before has noticed that it was booked.
+    count: usize,
+    /// Until when it surely is, by [`Books::steady`]: the store counts from its answer, this from the question.
+    until: Duration,
 }
 
 impl Leases {
-    /// Holds a claim until the guard is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, id: VerificationId, attempt: AttemptNumber) -> Held {
-        *self.lock().entry((id, attempt)).or_default() += 1;
-        Held { leases: Arc::clone(self), claim: (id, attempt) }
+    /// Holds a claim, which was asked for at `asked_at` by [`Books::steady`], until the guard is dropped.
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        books: &Arc<Books>,
+        id: VerificationId,
+        attempt: AttemptNumber,
+        asked_at: Duration,
+    ) -> Held {
+        let claim = (id, attempt);
+        let mut held = self.lock();
+        let tenure = held.entry(claim).or_default();
+        tenure.count += 1;
+        tenure.until = tenure.until.max(asked_at + LEASE);
+        drop(held);
+        Held { leases: Arc::clone(self), books: Arc::clone(books), claim }
     }
 
     /// Renews what is held until the process closes.
@@ -45,7 +65,8 @@ impl Leases {
         }
     }
 
-    /// One batch per partition, all at once: a slow partition must not cost the leases of another.
+    /// One batch per partition, all at once, and none longer than there is time for: a slow partition must not cost the
+    /// leases of another.
     async fn renew(&self, books: &Books, worker: &WorkerId) {
         let mut by_home: BTreeMap<Partition, Vec<Lease>> = BTreeMap::new();
         for (id, attempt) in self.lock().keys().copied() {
@@ -53,16 +74,32 @@ impl Leases {
                 by_home.entry(home).or_default().push(Lease { id, attempt, worker: worker.clone() });
             }
         }
+        let asked_at = books.steady();
         let renewals = by_home.into_iter().map(async |(home, leases)| {
-            match books.store().renew(home, leases, LEASE).await {
-                Ok(answer) => drop(books.stamped(answer)),
-                Err(error) => warn!(error = %error, "could not renew leases"),
+            match timeout(RENEWAL, books.store().renew(home, leases.clone(), LEASE)).await {
+                Ok(Ok(answer)) => self.renewed(&leases, &books.stamped(answer), asked_at),
+                Ok(Err(error)) => warn!(error = %error, %home, "could not renew leases"),
+                Err(_) => warn!(%home, "could not renew leases in time"),
             }
         });
         futures::future::join_all(renewals).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Claim, usize>> {
+    fn renewed(&self, leases: &[Lease], are_held: &[bool], asked_at: Duration) {
+        let mut held = self.lock();
+        for (Lease { id, attempt, .. }, is_held) in leases.iter().zip(are_held) {
+            let Some(tenure) = held.get_mut(&(*id, *attempt)) else { continue };
+            let until = asked_at + LEASE;
+            if *is_held {
+                tenure.until = tenure.until.max(until);
+            } else if tenure.until <= until {
+                // One that was claimed again since the question is held longer.
+                tenure.until = asked_at;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Claim, Tenure>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,14 +108,22 @@ impl Leases {
 #[derive(Debug)]
 pub(crate) struct Held {
     leases: Arc<Leases>,
+    books: Arc<Books>,
     claim: Claim,
+}
+
+impl Hold for Held {
+    fn is_held(&self) -> bool {
+        let until = self.leases.lock().get(&self.claim).map(|tenure| tenure.until);
+        until.is_some_and(|until| self.books.steady() < until)
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         let mut held = self.leases.lock();
         match held.get_mut(&self.claim) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(tenure) if tenure.count > 1 => tenure.count -= 1,
             Some(_) | None => drop(held.remove(&self.claim)),
         }
     }

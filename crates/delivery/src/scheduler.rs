@@ -1,20 +1,27 @@
 //! Looks at verifications whose instant has come.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures::FutureExt;
 use otter_decision::lifecycle;
 use otter_domain::{Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification};
 use otter_runtime::{Phase, Phases, Pulse};
+use otter_store::Error;
 use tokio::task::JoinSet;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::standing::{TURN, Trouble, standing};
 use crate::{Books, BooksError, Keys, Setup, drawing};
 
-/// The most verifications that are looked at in one round of a partition.
+/// The most verifications that are taken at once.
 const ROUND: usize = 64;
+
+/// The most verifications of a partition that are looked at at once. More stay in the store, where another scheduler
+/// finds them.
+const LOOKS: usize = 4 * ROUND;
 
 /// How often a partition is asked when nothing was due: timers fire this late at most.
 const TICK: Duration = Duration::from_millis(50);
@@ -52,11 +59,16 @@ impl Scheduler {
 
     async fn watch(&self, home: Partition, phases: &Phases, pulse: &Pulse) {
         let mut trouble = Trouble::default();
+        let mut looks = JoinSet::new();
         while phases.now() < Phase::Draining {
             pulse.beat();
-            let round = self.round(home, phases).await;
-            let is_news = trouble.is_news(&round);
-            let pause = match round {
+            while looks.try_join_next().is_some() {}
+            let room = ROUND.min(LOOKS - looks.len());
+            // A panic here must not take the looks with it that are under way.
+            let begun = AssertUnwindSafe(self.begin(home, room, phases, &mut looks)).catch_unwind().await;
+            let begun = begun.unwrap_or_else(|_| Err(panicked()));
+            let is_news = trouble.is_news(&begun);
+            let pause = match begun {
                 Ok(ROUND..) => continue,
                 Ok(_) => TICK,
                 Err(error) => {
@@ -68,25 +80,49 @@ impl Scheduler {
             };
             tokio::select! {
                 biased;
-                () = phases.reached(Phase::Draining) => return,
+                () = phases.reached(Phase::Draining) => break,
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        looks.join_all().await;
     }
 
-    /// Looks at what is due in a partition now, and says how much that was.
-    async fn round(&self, home: Partition, phases: &Phases) -> Result<usize, BooksError> {
-        let _held = phases.hold("timers");
-        let due = self.books.stamped(self.books.store().due(home, ROUND).await?);
-        let count = due.len();
-        let looks = due.into_iter().map(|verification| self.look(verification));
-        for result in futures::future::join_all(looks).await {
-            // What could not be decided now shows itself again when the store stops hiding it.
-            if let Err(error) = result {
-                warn!(error = %error, "could not decide on what is due");
-            }
+    /// Begins to look at up to `room` verifications that are due in a partition, and says how many there were. Each is
+    /// looked at by itself: a slow one holds up nobody, and a panic over one is the end of that look only.
+    async fn begin(
+        &self,
+        home: Partition,
+        room: usize,
+        phases: &Phases,
+        looks: &mut JoinSet<()>,
+    ) -> Result<usize, BooksError> {
+        if room == 0 {
+            return Ok(0);
         }
+        let held = phases.hold("timers");
+        let due = self.books.stamped(self.books.store().due(home, room).await?);
+        let count = due.len();
+        for verification in due {
+            let (scheduler, held) = (self.clone(), phases.hold("timers"));
+            looks.spawn(async move {
+                scheduler.look_safely(verification).await;
+                drop(held);
+            });
+        }
+        drop(held);
         Ok(count)
+    }
+
+    /// What could not be decided now shows itself again when the store stops hiding it.
+    async fn look_safely(&self, verification: Verification) {
+        let id = verification.id;
+        match AssertUnwindSafe(self.look(verification)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!(verification_id = %id, error = %error, "could not decide on what is due");
+            }
+            Err(_) => error!(verification_id = %id, "a look at what is due panicked"),
+        }
     }
 
     /// The store hides what it handed out, so something is committed whether or not anything changes: that sets the next
@@ -95,6 +131,7 @@ impl Scheduler {
         let setup = self.setup.load_full();
         let (policy, digits) = policy_of(&setup, &verification);
         let id = verification.id;
+        let awaited = lifecycle::awaited(&verification, &policy);
         let mut lost = None;
         let decided = self.books.decide_and_touch(id, Some(verification), &policy, |before, now| {
             let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
@@ -103,11 +140,19 @@ impl Scheduler {
             step
         });
         decided.await?;
+        let now = self.books.now();
+        if let Some(awaited) = awaited.filter(|awaited| *awaited <= now) {
+            self.books.metrics().timer_fired(now.since(awaited));
+        }
         if let Some(provider) = lost {
             self.books.metrics().reclaimed(&provider);
         }
         Ok(())
     }
+}
+
+fn panicked() -> BooksError {
+    Error::Unavailable { doing: "reading what is due from a store that panicked", source: None }.into()
 }
 
 /// Whose lane an attempt was on whose worker is found to be gone.

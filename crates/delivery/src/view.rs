@@ -1,6 +1,7 @@
 //! What this process knows of providers, kept fresh.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use otter_evidence::{Breakers, Change, Directives, Rates};
@@ -26,11 +27,14 @@ pub struct View {
     pub breakers: Breakers,
     /// Operators' orders.
     pub directives: Directives,
+    /// Breakers of ours that others have not been told of yet, by the board's key: no more than there are segments.
+    untold: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl View {
-    /// Reads the boards and what is new of the evidence.
+    /// Reads the boards and what is new of the evidence, and tells others what they could not be told before.
     pub async fn refresh(&self, books: &Books) -> Result<(), crate::BooksError> {
+        self.tell(books).await;
         let directives = books.stamped(books.store().read(Board::Directives).await?);
         self.directives.learn(&directives);
         let breakers = books.stamped(books.store().read(Board::Breakers).await?);
@@ -62,12 +66,29 @@ impl View {
         }
     }
 
-    /// Tells the other processes of a breaker that opened or closed.
+    /// Tells the other processes of a breaker that opened or closed; again with the next refresh if that fails.
     pub(crate) async fn announce(&self, books: &Books, change: &Change) {
-        let posted =
-            books.store().post(Board::Breakers, &change.key(), change.value(), Some(BREAKER_LIFE)).await;
-        if let Err(error) = posted {
-            warn!(error = %error, "could not tell others of a breaker");
+        self.untold().insert(change.key(), change.value());
+        self.tell(books).await;
+    }
+
+    async fn tell(&self, books: &Books) {
+        let untold: Vec<_> = self.untold().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        for (key, value) in untold {
+            let posted = books.store().post(Board::Breakers, &key, value.clone(), Some(BREAKER_LIFE)).await;
+            if let Err(error) = posted {
+                warn!(error = %error, "could not tell others of a breaker");
+                return;
+            }
+            let mut untold = self.untold();
+            // It may have changed again meanwhile.
+            if untold.get(&key) == Some(&value) {
+                untold.remove(&key);
+            }
         }
+    }
+
+    fn untold(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

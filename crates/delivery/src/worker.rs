@@ -2,6 +2,7 @@
 
 mod asked;
 mod booking;
+mod claiming;
 mod lane;
 mod pace;
 mod perform;

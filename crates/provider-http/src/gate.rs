@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use otter_domain::{Clock, Moment};
+use otter_provider::{Dispatch, Hold};
 
 /// Decides once whether a request may leave, and remembers whether it did.
 ///
@@ -16,7 +17,20 @@ use otter_domain::{Clock, Moment};
 /// wins, so a request that was reported as not sent can never leave afterwards.
 pub(crate) struct Gate {
     passage: Mutex<Passage>,
-    limit: Option<(Arc<dyn Clock>, Moment)>,
+    limit: Option<Limit>,
+}
+
+/// Until when a request may leave, and for as long as what is held.
+struct Limit {
+    clock: Arc<dyn Clock>,
+    until: Moment,
+    hold: Arc<dyn Hold>,
+}
+
+impl Limit {
+    fn is_over(&self) -> bool {
+        self.clock.now() > self.until || !self.hold.is_held()
+    }
 }
 
 /// Where a request stands.
@@ -26,16 +40,21 @@ pub(crate) enum Passage {
     Waiting,
     /// The body was handed to the connection.
     Left,
-    /// It was too late when the connection asked.
+    /// It was too late when the connection asked, or the right to send was lost.
     Expired,
     /// The sender gave up first.
     Closed,
 }
 
 impl Gate {
-    /// A gate that lets nothing pass after `until`.
-    pub(crate) fn until(clock: Arc<dyn Clock>, until: Moment) -> Arc<Self> {
-        Arc::new(Self { passage: Mutex::new(Passage::Waiting), limit: Some((clock, until)) })
+    /// A gate that lets nothing pass after a message's `send_before`, nor once the right to send it is lost.
+    pub(crate) fn of(dispatch: &Dispatch) -> Arc<Self> {
+        let (clock, hold) = (Arc::clone(&dispatch.clock), Arc::clone(&dispatch.hold));
+        Self::limited(Limit { clock, until: dispatch.send_before, hold })
+    }
+
+    fn limited(limit: Limit) -> Arc<Self> {
+        Arc::new(Self { passage: Mutex::new(Passage::Waiting), limit: Some(limit) })
     }
 
     /// A gate without a limit, for requests that carry no code.
@@ -45,7 +64,7 @@ impl Gate {
 
     /// Whether it is too late already.
     pub(crate) fn is_late(&self) -> bool {
-        self.limit.as_ref().is_some_and(|(clock, until)| clock.now() > *until)
+        self.limit.as_ref().is_some_and(Limit::is_over)
     }
 
     /// Lets the request leave, once, unless it is too late or the sender gave up.
@@ -119,6 +138,8 @@ impl Body for GatedBody {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[derive(Debug)]
@@ -130,8 +151,23 @@ mod tests {
         }
     }
 
+    /// A right that a test takes away.
+    #[derive(Debug)]
+    struct Right(AtomicBool);
+
+    impl Hold for Right {
+        fn is_held(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
     fn gate(now: u64) -> Arc<Gate> {
-        Gate::until(Arc::new(FixedClock(Moment::from_millis(now))), Moment::from_millis(100))
+        held(now, &Arc::new(Right(AtomicBool::new(true))))
+    }
+
+    fn held(now: u64, right: &Arc<Right>) -> Arc<Gate> {
+        let clock = Arc::new(FixedClock(Moment::from_millis(now)));
+        Gate::limited(Limit { clock, until: Moment::from_millis(100), hold: Arc::clone(right) as _ })
     }
 
     #[test]
@@ -144,6 +180,18 @@ mod tests {
         let late = gate(101);
         assert!(!late.pass());
         assert_eq!(late.close(), Passage::Expired);
+    }
+
+    #[test]
+    fn nothing_leaves_once_the_right_to_send_is_lost() {
+        let right = Arc::new(Right(AtomicBool::new(true)));
+        let gate = held(0, &right);
+        assert!(!gate.is_late());
+        right.0.store(false, Ordering::Relaxed);
+        assert!(!gate.pass());
+        assert_eq!(gate.close(), Passage::Expired);
+        right.0.store(true, Ordering::Relaxed);
+        assert!(!gate.pass(), "what was given up stays given up");
     }
 
     #[test]

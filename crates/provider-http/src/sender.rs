@@ -15,7 +15,7 @@ use crate::{Authorizer, Client, Codec, Response};
 ///
 /// | what happened | failure |
 /// |---|---|
-/// | `send_before` passed before the body was handed over | `Unavailable`, `Expired` |
+/// | `send_before` passed, or the right to send was lost, before the body was handed over | `Unavailable`, `Expired` |
 /// | no connection, or the timeout passed before the body was handed over | `Unavailable`, `Network` |
 /// | the timeout passed afterwards | `Ambiguous`, `Timeout` |
 /// | reset, half an answer, more than [`crate::MAX_RESPONSE`] bytes, a redirect | `Ambiguous`, `Unknown` |
@@ -43,7 +43,7 @@ impl<C: Codec> HttpSender<C> {
 impl<C: Codec> Sender for HttpSender<C> {
     async fn send(&self, dispatch: &Dispatch) -> Result<Option<ProviderReference>, Failure> {
         let request = self.codec.encode(dispatch)?;
-        let gate = || Gate::until(Arc::clone(&dispatch.clock), dispatch.send_before);
+        let gate = || Gate::of(dispatch);
         let read = |response: &Response| self.codec.decode(dispatch, response);
         self.exchange.run(&request, dispatch.clock.as_ref(), gate, read).await
     }

@@ -8,7 +8,7 @@ use otter_domain::{
     AttemptNumber, Channel, Clock, Code, Content, Locale, MessageId, Moment, PartitionCount, PhoneNumber,
     ProviderReference, RcsText, Secret, SmsText, Spoken, TemplateCall, VerificationId,
 };
-use otter_provider::{Dispatch, Recall};
+use otter_provider::{Dispatch, Recall, Unshared};
 
 /// The code in every sample.
 pub const CODE: &str = "48151623";
@@ -60,6 +60,7 @@ pub fn dispatch(channel: Channel) -> Dispatch {
         callback_url: Some(CALLBACK_URL.to_owned()),
         message_id: message_id(),
         clock: Arc::new(FixedClock(NOW)),
+        hold: Arc::new(Unshared),
     }
 }
 

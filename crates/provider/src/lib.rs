@@ -14,4 +14,4 @@ pub use callback::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, R
 pub use capability::{Capabilities, ChannelAbility};
 pub use fields::{Fields, parse_span};
 pub use registration::{Configure, Problem, Provider, Registration};
-pub use send::{Dispatch, Recall, RecallOutcome, Revoker, Sender};
+pub use send::{Dispatch, Hold, Recall, RecallOutcome, Revoker, Sender, Unshared};

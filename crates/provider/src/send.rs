@@ -19,7 +19,8 @@ pub trait Sender: Send + Sync + fmt::Debug {
     ///
     /// `Ok` means that the vendor took it, with the vendor's name for it if there is one. A failure whose bytes may
     /// have left is [`otter_domain::FailureClass::Ambiguous`], whatever the vendor's answer looked like. No complete
-    /// request leaves after `dispatch.send_before`: that is `Unavailable` with [`otter_domain::ErrorClass::Expired`].
+    /// request leaves after `dispatch.send_before`, or once `dispatch.hold` is lost: that is `Unavailable` with
+    /// [`otter_domain::ErrorClass::Expired`].
     async fn send(&self, dispatch: &Dispatch) -> Result<Option<ProviderReference>, Failure>;
 }
 
@@ -28,6 +29,25 @@ pub trait Sender: Send + Sync + fmt::Debug {
 pub trait Revoker: Send + Sync + fmt::Debug {
     /// Asks the vendor to take the message back, or to hang up. A repeat is harmless.
     async fn revoke(&self, recall: &Recall) -> Result<RecallOutcome, Failure>;
+}
+
+/// Whether whoever sends still has the right to.
+///
+/// A process that was stopped for longer than its lease finds its work declared lost when it wakes, and must not do it
+/// any more. Implementations read a clock that goes on meanwhile.
+pub trait Hold: Send + Sync + fmt::Debug {
+    /// Whether the right is held at this moment.
+    fn is_held(&self) -> bool;
+}
+
+/// A right that cannot be lost, for senders that share their work with nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unshared;
+
+impl Hold for Unshared {
+    fn is_held(&self) -> bool {
+        true
+    }
 }
 
 /// One message to hand over, complete: an implementation looks nothing up.
@@ -55,6 +75,8 @@ pub struct Dispatch {
     pub message_id: MessageId,
     /// Read again at the moment when the body leaves.
     pub clock: Arc<dyn Clock>,
+    /// Asked again at that moment too.
+    pub hold: Arc<dyn Hold>,
 }
 
 /// One message to take back.

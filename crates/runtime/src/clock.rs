@@ -65,6 +65,12 @@ impl StoreClock {
         }
     }
 
+    /// How long this clock has run, by the monotonic clock alone: whatever the store says, it goes on while the process is
+    /// stopped, and never goes back.
+    pub fn steady(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     fn elapsed(&self, now: Instant) -> i64 {
         i64::try_from(now.duration_since(self.started).as_millis()).unwrap_or(i64::MAX)
     }

@@ -40,6 +40,9 @@ const PEOPLE: &[f64] =
 /// Receipts, which may be hours late.
 const RECEIPTS: &[f64] = &[0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0];
 
+/// Timers; the objective of 100 ms is an edge.
+const TIMERS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
 const fn counter(
     name: &'static str,
     exposed: &'static str,
@@ -216,6 +219,15 @@ pub const RECEIPT_LAG: Metric = seconds(
     2000,
     "Time from what a receipt reports to its being handled",
 );
+/// Lateness of timers.
+pub const TIMER_LAG: Metric = seconds(
+    "otter.timer.lag",
+    "otter_timer_lag_seconds",
+    TIMERS,
+    &[],
+    10,
+    "Time from the instant at which a verification had to be looked at to what followed being durable",
+);
 /// Jobs put on a lane.
 pub const ENQUEUED: Metric =
     counter("otter.queue.enqueued", "otter_queue_enqueued_total", &["queue"], 2000, "Jobs put on a lane");
@@ -325,7 +337,7 @@ pub const RELOAD_TIME: Metric = gauge(
 );
 
 /// All of them.
-pub const ALL: [&Metric; 31] = [
+pub const ALL: [&Metric; 32] = [
     &RPC_DURATION,
     &HTTP_DURATION,
     &REQUESTS,
@@ -343,6 +355,7 @@ pub const ALL: [&Metric; 31] = [
     &PROVIDER_DURATION,
     &QUEUE_WAIT,
     &RECEIPT_LAG,
+    &TIMER_LAG,
     &ENQUEUED,
     &DEQUEUED,
     &RECLAIMED,

@@ -80,6 +80,7 @@ struct Times {
     provider: Histogram<f64>,
     queue: Histogram<f64>,
     receipt: Histogram<f64>,
+    timer: Histogram<f64>,
 }
 
 #[derive(Debug)]
@@ -264,6 +265,11 @@ impl Metrics {
         self.times.receipt.record(lag.as_secs_f64(), &[named(provider)]);
     }
 
+    /// Times a timer from its instant to what followed from it.
+    pub fn timer_fired(&self, lag: Duration) {
+        self.times.timer.record(lag.as_secs_f64(), &[]);
+    }
+
     /// Says how many sends of a provider run in this process.
     pub fn in_flight(&self, provider: &ProviderName, sends: usize) {
         self.gauges.in_flight.record(sends as f64, &[named(provider)]);
@@ -352,6 +358,7 @@ impl Times {
             provider: histogram(meter, &names::PROVIDER_DURATION),
             queue: histogram(meter, &names::QUEUE_WAIT),
             receipt: histogram(meter, &names::RECEIPT_LAG),
+            timer: histogram(meter, &names::TIMER_LAG),
         }
     }
 }

@@ -67,6 +67,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Asks again for every message that is to be taken back. A repeat is harmless.
+    pub(super) fn recall_again(&mut self) {
+        let wanted = |attempt: &&Attempt| attempt.revocation == Revocation::Wanted;
+        let attempts: Vec<Attempt> = self.next.attempts.iter().filter(wanted).cloned().collect();
+        for attempt in attempts {
+            self.dispatch(&attempt, JobKind::Revoke);
+        }
+    }
+
     /// Makes the travelling code valid beside, or instead of, the earlier ones (SEC-18).
     fn place_code(&mut self, number: AttemptNumber, candidate: &Candidate) {
         let class = candidate.channel.class();

@@ -15,25 +15,33 @@ const REVOKE_AGAIN: Duration = Duration::from_secs(10);
 
 /// The next instant at which somebody must look at a verification; `None` when nothing will change by itself.
 pub fn next_due(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> Option<Moment> {
+    let wanted = verification.attempts.iter().any(|a| a.revocation == Revocation::Wanted);
+    let again = wanted.then(|| now + REVOKE_AGAIN);
+    [own_instant(verification, policy, now), again].into_iter().flatten().min()
+}
+
+/// The instant that a verification waits for, to be compared with the moment at which somebody looks; `None` when it
+/// only waits for a message to be taken back, which has no moment of its own.
+pub fn awaited(verification: &Verification, policy: &LifecyclePolicy) -> Option<Moment> {
+    own_instant(verification, policy, Moment::EPOCH)
+}
+
+fn own_instant(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> Option<Moment> {
     match verification.state {
         State::Pending => {
             let instant =
                 verification.current().and_then(|attempt| attempt_due(verification, attempt, policy, now));
             Some(instant.unwrap_or(verification.expires_at).min(verification.expires_at))
         }
-        State::Ended { .. } => {
-            let lease = verification.current().and_then(|attempt| match attempt.phase {
-                Phase::Claimed { lease_until, .. } if verification.private.is_some() => Some(lease_until),
-                Phase::Claimed { .. }
-                | Phase::Queued { .. }
-                | Phase::Retrying { .. }
-                | Phase::Accepted { .. }
-                | Phase::Ambiguous { .. }
-                | Phase::Ended { .. } => None,
-            });
-            let wanted = verification.attempts.iter().any(|a| a.revocation == Revocation::Wanted);
-            lease.or(wanted.then(|| now + REVOKE_AGAIN))
-        }
+        State::Ended { .. } => verification.current().and_then(|attempt| match attempt.phase {
+            Phase::Claimed { lease_until, .. } if verification.private.is_some() => Some(lease_until),
+            Phase::Claimed { .. }
+            | Phase::Queued { .. }
+            | Phase::Retrying { .. }
+            | Phase::Accepted { .. }
+            | Phase::Ambiguous { .. }
+            | Phase::Ended { .. } => None,
+        }),
     }
 }
 
@@ -89,12 +97,13 @@ impl Turn<'_> {
             {
                 self.advance(None);
             }
+            // Nothing else is due, so it is a wish to take a message back that stayed unanswered.
             Phase::Queued { .. }
             | Phase::Claimed { .. }
             | Phase::Retrying { .. }
             | Phase::Accepted { .. }
             | Phase::Ambiguous { .. }
-            | Phase::Ended { .. } => {}
+            | Phase::Ended { .. } => self.recall_again(),
         }
     }
 

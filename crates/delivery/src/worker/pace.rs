@@ -46,6 +46,14 @@ pub(super) struct Pace {
     empty_until: Moment,
 }
 
+/// Tokens set aside for a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Drawn {
+    pub(super) count: usize,
+    /// Until when what is not spent of them may be spent otherwise.
+    until: Moment,
+}
+
 impl Pace {
     /// How many jobs may begin now.
     pub(super) fn at_hand(&self, now: Moment) -> u32 {
@@ -65,9 +73,19 @@ impl Pace {
         }
     }
 
-    /// Uses tokens up.
-    pub(super) fn spend(&mut self, jobs: usize) {
-        self.tokens = self.tokens.saturating_sub(u32::try_from(jobs).unwrap_or(u32::MAX));
+    /// Sets tokens aside, as many as are at hand.
+    pub(super) fn draw(&mut self, wanted: usize, now: Moment) -> Drawn {
+        let count = self.at_hand(now).min(u32::try_from(wanted).unwrap_or(u32::MAX));
+        self.tokens = self.tokens.saturating_sub(count);
+        Drawn { count: usize::try_from(count).unwrap_or(usize::MAX), until: self.until }
+    }
+
+    /// Takes back what a claim did not spend. What is older than what is at hand is lost.
+    pub(super) fn give_back(&mut self, drawn: Drawn, spent: usize) {
+        if drawn.until == self.until {
+            let left = drawn.count.saturating_sub(spent);
+            self.tokens = self.tokens.saturating_add(u32::try_from(left).unwrap_or(u32::MAX));
+        }
     }
 }
 
@@ -100,6 +118,21 @@ mod tests {
                 prop_assert!(in_second.count() <= rate as usize);
             }
         }
+    }
+
+    #[test]
+    fn what_a_claim_did_not_spend_is_spent_by_the_next_as_long_as_it_is_held() {
+        let mut pace = Pace::default();
+        let five = Grant { granted: 5, retry_after: Duration::ZERO };
+        pace.receive(five, START);
+        let drawn = pace.draw(9, START);
+        assert_eq!((drawn.count, pace.at_hand(START)), (5, 0));
+        pace.give_back(drawn, 2);
+        assert_eq!(pace.at_hand(START), 3);
+        let late = pace.draw(3, START);
+        pace.receive(five, START + HELD_FOR);
+        pace.give_back(late, 0);
+        assert_eq!(pace.at_hand(START + HELD_FOR), 5, "what is too old is lost");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use otter_decision::breaker::{Outcome, Permit};
@@ -11,7 +12,7 @@ use otter_domain::{
 };
 use otter_evidence::Change;
 use otter_message::Wish;
-use otter_provider::{Dispatch, Sender};
+use otter_provider::{Dispatch, Hold, Sender};
 use otter_store::Claimed;
 use otter_telemetry::AttemptOutcome;
 use tokio::time::timeout;
@@ -19,20 +20,22 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{Lane, OVERTIME};
 use crate::Setup;
+use crate::leases::Held;
 use crate::scheduler::policy_of;
 
 /// What a provider answered.
 type Answer = Result<Option<ProviderReference>, Failure>;
 
 impl Lane {
-    /// Does what a claimed job asks for and books what came of it.
-    pub(super) async fn perform(&self, job: Claimed) {
+    /// Does what a claimed job asks for and books what came of it. `asked_at` is when the claim was asked for, by
+    /// [`crate::Books::steady`]: from there the lease counts.
+    pub(super) async fn perform(&self, job: Claimed, asked_at: Duration) {
         let Claimed { verification, attempt, job } = job;
         let Some(held) = verification.attempt(attempt).cloned() else { return };
         let waited = match job {
             // Only the first try knows since when it stood on the lane.
             JobKind::Send if held.tries <= 1 => self.worker.books.now().since(held.queued_at),
-            JobKind::Send | JobKind::Revoke => std::time::Duration::ZERO,
+            JobKind::Send | JobKind::Revoke => Duration::ZERO,
         };
         self.worker.metrics.dequeued(&self.name, waited);
         let span = info_span!(
@@ -43,15 +46,16 @@ impl Lane {
             otter.channel = %held.channel,
         );
         match job {
-            JobKind::Send => self.send(verification, held).instrument(span).await,
+            JobKind::Send => self.send(verification, held, asked_at).instrument(span).await,
             JobKind::Revoke => self.revoke(verification, held).instrument(span).await,
         }
     }
 
-    async fn send(&self, verification: Verification, attempt: Attempt) {
-        let lease = self.leases.hold(verification.id, attempt.number);
+    async fn send(&self, verification: Verification, attempt: Attempt, asked_at: Duration) {
+        let books = &self.worker.books;
+        let lease = Arc::new(self.leases.hold(books, verification.id, attempt.number, asked_at));
         let setup = self.worker.setup.load_full();
-        let (event, change) = self.handle(&setup, &verification, &attempt).await;
+        let (event, change) = self.handle(&setup, &verification, &attempt, &lease).await;
         // Others learn of a breaker while the outcome is booked: neither must wait for the other.
         let announced = async {
             if let Some(change) = change {
@@ -69,16 +73,18 @@ impl Lane {
         setup: &Setup,
         verification: &Verification,
         attempt: &Attempt,
+        lease: &Arc<Held>,
     ) -> (Event, Option<Change>) {
         let (number, tries) = (attempt.number, attempt.tries);
-        let (sender, dispatch) = match self.prepare(setup, verification, attempt) {
+        let (sender, dispatch) = match self.prepare(setup, verification, attempt, lease) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 self.count(attempt, &Err(failure.clone()));
                 return (Event::Sent { attempt: number, tries, outcome: Err(failure) }, None);
             }
         };
-        if self.worker.books.now() >= verification.send_before {
+        // Claimed long ago, if this process was stopped in between: the store may have given the attempt up.
+        if self.worker.books.now() >= verification.send_before || !lease.is_held() {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::Expired, None);
             return (Event::Released { attempt: number, tries }, None);
         }
@@ -90,6 +96,9 @@ impl Lane {
         }
         let outcome = self.hand_over(setup, &*sender, &dispatch).await;
         self.count(attempt, &outcome);
+        if is_unsent_in_time(&outcome) && !lease.is_held() {
+            return (Event::Released { attempt: number, tries }, None);
+        }
         let change = self.learn(&segment, &outcome);
         (Event::Sent { attempt: number, tries, outcome }, change)
     }
@@ -111,6 +120,7 @@ impl Lane {
         setup: &Setup,
         verification: &Verification,
         attempt: &Attempt,
+        lease: &Arc<Held>,
     ) -> Result<(Arc<dyn Sender>, Dispatch), Failure> {
         let unconfigured = || Failure::new(FailureClass::Misconfigured, ErrorClass::Auth);
         let provider = setup.providers.get(&self.name).ok_or_else(unconfigured)?;
@@ -148,6 +158,7 @@ impl Lane {
             callback_url,
             message_id: books.message_id(verification.id, attempt.number).ok_or_else(gone)?,
             clock: books.clock(),
+            hold: Arc::clone(lease) as Arc<dyn Hold>,
         };
         Ok((Arc::clone(sender), dispatch))
     }
@@ -199,7 +210,7 @@ impl Lane {
         let learnt = match outcome {
             Ok(_) => Outcome::Accepted,
             // Our own deadline says nothing about the provider.
-            Err(Failure { class: FailureClass::Unavailable, error: ErrorClass::Expired, .. }) => return None,
+            Err(_) if is_unsent_in_time(outcome) => return None,
             Err(failure) => Outcome::Failed(failure.class, failure.error),
         };
         if let Err(failure @ Failure { class: FailureClass::Throttled, .. }) = outcome {
@@ -215,6 +226,11 @@ impl Lane {
         );
         Some(change)
     }
+}
+
+/// Whether nothing was handed over, because it was too late or the lease was lost.
+fn is_unsent_in_time(outcome: &Answer) -> bool {
+    matches!(outcome, Err(Failure { class: FailureClass::Unavailable, error: ErrorClass::Expired, .. }))
 }
 
 fn label(outcome: &Answer) -> AttemptOutcome {

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use otter_domain::{
     AttemptNumber, Channel, Clock, Content, MessageId, Moment, PhoneNumber, RcsText, Secret, VerificationId,
 };
-use otter_provider::{Dispatch, Recall};
+use otter_provider::{Dispatch, Recall, Unshared};
 use otter_provider_http::Response;
 
 pub(crate) const MESSAGE: &str = "6f8a2c7e-8a60-8a8f-9a35-0f2d3a1b9c44";
@@ -46,6 +46,7 @@ pub(crate) fn dispatch() -> Dispatch {
         callback_url: None,
         message_id: MessageId::parse(MESSAGE).unwrap(),
         clock: Arc::new(StoppedClock),
+        hold: Arc::new(Unshared),
     }
 }
 
