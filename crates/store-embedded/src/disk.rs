@@ -5,15 +5,16 @@
 //! | `about` | `format`, `partitions`, `install`, `clock` | what the file is; the moment of the last write |
 //! | `partitions` | partition, [`otter_store::Key::name`] | the state machines' values, sealed |
 //! | `shared` | [`otter_store::SharedKey::name`] | token buckets and boards |
-
-use std::fs::File;
-use std::path::Path;
+//!
+//! Transactions are committed in two phases: the pages are on disk before the header points to them. That costs a second
+//! sync, and it is what makes a damaged file an error: in one phase a page of the last transaction that does not read as
+//! it was written is taken for a torn write, and the transaction, acknowledged or not, is dropped in silence. It also
+//! makes a failed sync harmless: what was not synced is not pointed to, and is written anew.
 
 use otter_domain::{Moment, Partition};
 use otter_store::{Error, Sealer};
 use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    WriteTransaction,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
 };
 
 use crate::Options;
@@ -23,13 +24,8 @@ const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 const PARTITIONS: TableDefinition<'_, (u16, &str), &[u8]> = TableDefinition::new("partitions");
 const SHARED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("shared");
 
-const FILE: &str = "otter.redb";
-
 /// The layout of the tables; values have their own format byte.
 const FORMAT: u8 = 1;
-
-/// All state is in memory, so the file's pages need not be.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The open file, locked for this process.
 #[derive(Debug)]
@@ -44,60 +40,71 @@ pub(crate) enum Entry {
     Shared(String, Option<Vec<u8>>),
 }
 
-impl Disk {
-    /// Opens or makes the file and reads everything: the state, and the moment of the last write.
-    pub(crate) fn open(options: &Options) -> Result<(Self, State, Moment), Error> {
-        let directory = &options.directory;
-        make_directory(directory).map_err(|source| unavailable("making its directory", source))?;
-        let database = redb::Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create(directory.join(FILE))
-            .map_err(|error| cannot_open(directory, error))?;
-        // The file's own entry in the directory has to survive a power cut too.
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|source| unavailable("syncing its directory", source))?;
-        Self::with_database(database, options)
-    }
-
-    pub(crate) fn with_database(
-        database: Database,
-        options: &Options,
-    ) -> Result<(Self, State, Moment), Error> {
-        let disk = Self { database, sealer: options.sealer.clone() };
-        disk.claim_for(options)?;
-        let (state, mark) = disk.load(options)?;
-        Ok((disk, state, mark))
-    }
-
-    /// Writes down what the file is when it is new, and compares it with what is configured when it is not.
-    fn claim_for(&self, options: &Options) -> Result<(), Error> {
-        let doing = "reading what it was made for";
-        let transaction = self.database.begin_write().map_err(|source| unavailable(doing, source))?;
-        let configured: [(&str, &[u8]); 3] = [
-            ("format", &[FORMAT]),
-            ("partitions", &options.partitions.get().to_be_bytes()),
-            ("install", &options.install),
-        ];
+/// Makes the tables of an empty file and writes down what it is for.
+pub(crate) fn initialize(database: &Database, options: &Options) -> Result<(), Error> {
+    let doing = "making its file";
+    let made = begin(database).map_err(redb::Error::from).and_then(|transaction| {
         {
-            let mut about = transaction.open_table(ABOUT).map_err(|source| unavailable(doing, source))?;
-            transaction.open_table(PARTITIONS).map_err(|source| unavailable(doing, source))?;
-            transaction.open_table(SHARED).map_err(|source| unavailable(doing, source))?;
-            for (name, value) in configured {
-                let stored = about.get(name).map_err(|source| unavailable(doing, source))?;
-                let stored = stored.map(|stored| stored.value().to_vec());
-                match stored {
-                    None => {
-                        about.insert(name, value).map_err(|source| unavailable(doing, source))?;
-                    }
-                    Some(stored) if stored == value => {}
-                    Some(stored) => return Err(made_for_other(&options.directory, name, &stored, value)),
-                }
+            transaction.open_table(PARTITIONS)?;
+            transaction.open_table(SHARED)?;
+            let mut about = transaction.open_table(ABOUT)?;
+            for (name, value) in configured(options) {
+                about.insert(name, value.as_slice())?;
             }
         }
-        transaction.commit().map_err(|source| unavailable(doing, source))
+        Ok(transaction.commit()?)
+    });
+    made.map_err(|source| unavailable(doing, source))
+}
+
+/// How much of a file its tables need.
+pub(crate) fn stored_bytes(database: &Database) -> Result<u64, Error> {
+    let measured = database.begin_write().map_err(redb::Error::from).and_then(|transaction| {
+        let stored = transaction.stats()?.stored_bytes();
+        transaction.abort()?;
+        Ok(stored)
+    });
+    measured.map_err(|source| unavailable("measuring its file", source))
+}
+
+fn begin(database: &Database) -> Result<WriteTransaction, redb::TransactionError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
+fn configured(options: &Options) -> [(&'static str, Vec<u8>); 3] {
+    [
+        ("format", vec![FORMAT]),
+        ("partitions", options.partitions.get().to_be_bytes().to_vec()),
+        ("install", options.install.to_vec()),
+    ]
+}
+
+impl Disk {
+    /// A file that was made for this installation.
+    pub(crate) fn of(database: Database, options: &Options) -> Result<Self, Error> {
+        let doing = "reading what it was made for";
+        let transaction = database.begin_read().map_err(|source| unavailable(doing, source))?;
+        let about = match transaction.open_table(ABOUT) {
+            Ok(about) => about,
+            Err(TableError::Storage(error)) => return Err(unavailable(doing, error)),
+            Err(_) => return Err(not_ours(options)),
+        };
+        for (name, value) in configured(options) {
+            let stored = about.get(name).map_err(|source| unavailable(doing, source))?;
+            let stored = stored.ok_or_else(|| not_ours(options))?;
+            if stored.value() != value {
+                return Err(made_for_other(options, name, stored.value(), &value));
+            }
+        }
+        drop(about);
+        drop(transaction);
+        Ok(Self { database, sealer: options.sealer.clone() })
     }
 
-    fn load(&self, options: &Options) -> Result<(State, Moment), Error> {
+    /// Reads everything: the state, and the moment of the last write.
+    pub(crate) fn load(&self, options: &Options) -> Result<(State, Moment), Error> {
         let doing = "loading its state";
         let transaction = self.database.begin_read().map_err(|source| unavailable(doing, source))?;
         let mut state = State::new(options.partitions, options.retention);
@@ -108,12 +115,14 @@ impl Disk {
             let partition = state.partitions.get_mut(usize::from(home)).ok_or_else(|| Error::Unreadable {
                 why: format!("it belongs to partition {home}, of {}", options.partitions.get()),
             })?;
-            partition.restore(name, value.value(), &self.sealer)?;
+            let restored = partition.restore(name, value.value(), &self.sealer);
+            restored.map_err(|error| in_file(error, options, name))?;
         }
         let rows = transaction.open_table(SHARED).map_err(|source| unavailable(doing, source))?;
         for row in rows.iter().map_err(|source| unavailable(doing, source))? {
             let (key, value) = row.map_err(|source| unavailable(doing, source))?;
-            state.shared.restore(key.value(), value.value())?;
+            let restored = state.shared.restore(key.value(), value.value());
+            restored.map_err(|error| in_file(error, options, key.value()))?;
         }
         Ok((state, clock_mark(&transaction)?))
     }
@@ -121,7 +130,7 @@ impl Disk {
     /// Writes a batch in one transaction; it is on disk when this returns. After an error the file holds either all of
     /// it or nothing.
     pub(crate) fn write(&self, entries: &[Entry], now: Moment) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
+        let transaction = begin(&self.database)?;
         fill(&transaction, entries, now)?;
         transaction.commit()?;
         Ok(())
@@ -166,40 +175,28 @@ fn clock_mark(transaction: &ReadTransaction) -> Result<Moment, Error> {
     Ok(Moment::from_millis(u64::from_be_bytes(millis)))
 }
 
-#[cfg(unix)]
-fn make_directory(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+fn not_ours(options: &Options) -> Error {
+    let why = format!(
+        "the file in {} is a database, but no store of Otter's: move it away, or name another directory",
+        options.directory.display()
+    );
+    Error::Unsuitable { why }
 }
 
-#[cfg(not(unix))]
-fn make_directory(directory: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)
+/// Names the file and the kind of record; the rest of a key may name a person.
+fn in_file(error: Error, options: &Options, key: &str) -> Error {
+    let Error::Unreadable { why } = error else { return error };
+    let kind = key.split(':').next().unwrap_or_default();
+    Error::Unreadable { why: format!("{why} (one of kind {kind:?} in {})", options.directory.display()) }
 }
 
-fn cannot_open(directory: &Path, error: DatabaseError) -> Error {
-    let directory = directory.display();
-    if let DatabaseError::DatabaseAlreadyOpen = error {
-        let why = format!(
-            "directory {directory} is in use by another process; an embedded store belongs to one process: stop the \
-             other one, give this one a directory of its own, or share a Redis"
-        );
-        return Error::Unsuitable { why };
-    }
-    if let DatabaseError::UpgradeRequired(version) = error {
-        let why =
-            format!("the file in {directory} has the older format {version}, which is not read any more");
-        return Error::Unsuitable { why };
-    }
-    unavailable("opening its file", error)
-}
-
-fn made_for_other(directory: &Path, name: &str, stored: &[u8], configured: &[u8]) -> Error {
-    let directory = directory.display();
+fn made_for_other(options: &Options, name: &str, stored: &[u8], configured: &[u8]) -> Error {
+    let directory = options.directory.display();
     let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
     let why = match name {
         "format" => format!(
-            "directory {directory} has layout {}, this process reads layout {}",
+            "directory {directory} has layout {}, this process reads layout {}: run the version that wrote it, or a later \
+             one",
             number(stored),
             number(configured)
         ),
@@ -213,6 +210,9 @@ fn made_for_other(directory: &Path, name: &str, stored: &[u8], configured: &[u8]
     Error::Unsuitable { why }
 }
 
-fn unavailable(doing: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(crate) fn unavailable(
+    doing: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
     Error::Unavailable { doing, source: Some(Box::new(source)) }
 }

@@ -1,6 +1,6 @@
 //! The handle that the rest of the process holds.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use otter_domain::{Moment, Partition, PartitionCount};
@@ -9,9 +9,8 @@ use thiserror::Error as ThisError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::Options;
-use crate::disk::Disk;
-use crate::time::Time;
-use crate::writer::{Answer, State, Step, Writer};
+use crate::directory::Directory;
+use crate::writer::{Answer, LastFailure, Opening, Step, Writer};
 
 /// How many steps may wait for the writer; beyond that callers wait before they ask.
 const QUEUE: usize = 1024;
@@ -27,32 +26,39 @@ pub struct EmbeddedStore {
     steps: Option<mpsc::Sender<Step>>,
     writer: Option<JoinHandle<()>>,
     wakes: broadcast::Sender<Wake>,
-    failure: Arc<OnceLock<String>>,
+    failure: LastFailure,
 }
 
-/// The writer has stopped.
+/// What a caller is told whose step was dropped without a failed write before.
 #[derive(Debug, ThisError)]
-#[error("the writer of the embedded store has stopped ({0}); it has to be opened again")]
-struct Stopped(String);
+#[error("the step was not finished")]
+struct Unfinished;
 
 impl EmbeddedStore {
     /// Opens the directory, or makes it, and reads everything in it. Blocks while it reads.
     ///
     /// # Errors
-    /// [`Error::Unsuitable`] if another process has it open, or if it was made with other partitions or under another
-    /// install key; [`Error::Unreadable`] if a record is damaged or its sealing key is missing; [`Error::Unavailable`] if
-    /// the disk cannot be read or written.
+    /// [`Error::Unsuitable`], with what would be right, if another process has it open, if it cannot be written, if its
+    /// file is damaged or not one of ours, or if it was made with other partitions, under another install key or by a
+    /// later version; [`Error::Unreadable`] if a record is damaged or its sealing key is missing;
+    /// [`Error::Unavailable`] if the disk fails or is full.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let (disk, state, mark) = Disk::open(options)?;
-        Self::start(disk, state, mark, options)
+        let directory = Directory::take(&options.directory)?;
+        let settings = options.clone();
+        let opening = move || {
+            let disk = directory.open(&settings)?;
+            let (state, mark) = disk.load(&settings)?;
+            Ok((disk, state, mark))
+        };
+        Self::start(Box::new(opening), options)
     }
 
-    fn start(disk: Disk, state: State, mark: Moment, options: &Options) -> Result<Self, Error> {
+    fn start(opening: Opening, options: &Options) -> Result<Self, Error> {
         let (wakes, _) = broadcast::channel(WAKES);
         let (steps, waiting) = mpsc::channel(QUEUE);
-        let failure = Arc::new(OnceLock::new());
-        let time = Time::starting_at(mark, Arc::clone(&options.clock));
-        let writer = Writer { disk, state, time, wakes: wakes.clone(), failure: Arc::clone(&failure) };
+        let failure = LastFailure::default();
+        let clock = Arc::clone(&options.clock);
+        let writer = Writer::open(opening, clock, wakes.clone(), Arc::clone(&failure))?;
         let writer = std::thread::Builder::new()
             .name("otter-store".to_owned())
             .spawn(move || writer.run(waiting))
@@ -64,15 +70,16 @@ impl EmbeddedStore {
     }
 
     async fn ask<T>(&self, step: Step, answer: oneshot::Receiver<T>) -> Result<T, Error> {
-        let steps = self.steps.as_ref().ok_or_else(|| self.stopped())?;
-        steps.send(step).await.map_err(|_| self.stopped())?;
-        answer.await.map_err(|_| self.stopped())
+        let steps = self.steps.as_ref().ok_or_else(|| self.unfinished())?;
+        steps.send(step).await.map_err(|_| self.unfinished())?;
+        answer.await.map_err(|_| self.unfinished())
     }
 
-    fn stopped(&self) -> Error {
-        let why = self.failure.get().map_or("a step failed", String::as_str);
-        let source = Some(Box::new(Stopped(why.to_owned())) as Box<_>);
-        Error::Unavailable { doing: "writing to its directory", source }
+    fn unfinished(&self) -> Error {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let source =
+            failure.map_or_else(|| Box::new(Unfinished) as Box<_>, |failure| Box::new(failure) as Box<_>);
+        Error::Unavailable { doing: "writing to its directory", source: Some(source) }
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_domain::{KeyId, PartitionCount};
-use otter_store::{Commit, Error, Keyring, Nonce, Retention, Sealer, Store};
+use otter_domain::PartitionCount;
+use otter_store::{Commit, Error, Nonce, Retention, Store};
 use otter_store_embedded::{EmbeddedStore, Options};
 use otter_store_testkit::{ManualClock, fixture};
 use tempfile::TempDir;
@@ -52,7 +52,8 @@ fn a_directory_in_use_is_refused_by_name_and_free_again_after_a_drop() {
     let first = EmbeddedStore::open(&options).unwrap();
     let why = unsuitable(&options);
     assert!(why.contains(directory.path().to_str().unwrap()), "{why}");
-    assert!(why.contains("in use by another process"), "{why}");
+    let owner = format!("in use by process {}", std::process::id());
+    assert!(why.contains(&owner) && why.contains("stop the other one"), "{why}");
     drop(first);
     EmbeddedStore::open(&options).unwrap();
 }
@@ -69,34 +70,90 @@ fn a_directory_of_another_installation_is_refused_with_the_reason() {
     EmbeddedStore::open(&made_with).unwrap();
 }
 
-#[tokio::test]
-async fn without_its_sealing_key_a_directory_cannot_be_read() {
+#[test]
+fn a_file_that_is_none_of_ours_is_refused_and_left_alone() {
     let (directory, clock) = (TempDir::new().unwrap(), ManualClock::new());
-    let made_with = options(directory.path(), &clock);
-    let store = EmbeddedStore::open(&made_with).unwrap();
+    let path = directory.path().join("otter.redb");
+    let contents = b"somebody's letters".repeat(1_000);
+    std::fs::write(&path, &contents).unwrap();
+    let why = unsuitable(&options(directory.path(), &clock));
+    assert!(why.contains("no store of Otter's") && why.contains("name another directory"), "{why}");
+    assert_eq!(std::fs::read(&path).unwrap(), contents);
+
+    std::fs::remove_file(&path).unwrap();
+    let table: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("somebody's");
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(table).unwrap().insert("letters", 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let why = unsuitable(&options(directory.path(), &clock));
+    assert!(why.contains("a database, but no store of Otter's"), "{why}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_never_begun_anew() {
+    let (directory, clock) = (TempDir::new().unwrap(), ManualClock::new());
+    let options = options(directory.path(), &clock);
+    let store = EmbeddedStore::open(&options).unwrap();
     create(&store).await;
     drop(store);
-    let keyring = Keyring::new(KeyId(2), [(KeyId(2), [2; 32])]).unwrap();
-    let sealer = Sealer::new(keyring, Arc::new(|| [0; 24]));
-    let refused = EmbeddedStore::open(&Options { sealer, ..made_with });
-    let Err(Error::Unreadable { why }) = refused else { panic!("opened without its key: {refused:?}") };
-    assert!(why.contains("key 1, which is not configured"), "{why}");
+    let path = directory.path().join("otter.redb");
+    let whole = std::fs::read(&path).unwrap();
+    let half = whole.len() / 2;
+    let zeros = vec![0; whole.len()];
+    let damaged: [(&str, &[u8]); 4] = [
+        ("empty", &[]),
+        ("cut in the middle", &whole[..half]),
+        ("cut short", &whole[..100]),
+        ("zeros", &zeros),
+    ];
+    for (how, bytes) in damaged {
+        std::fs::write(&path, bytes).unwrap();
+        let why = unsuitable(&options);
+        assert!(why.contains("is damaged") && why.contains("bring back a copy"), "{how}: {why}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{how}: left alone");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    EmbeddedStore::open(&options).unwrap();
 }
 
 #[test]
-fn a_file_that_is_none_of_ours_is_refused() {
+fn a_first_creation_that_was_cut_off_is_begun_again() {
     let (directory, clock) = (TempDir::new().unwrap(), ManualClock::new());
-    std::fs::write(directory.path().join("otter.redb"), b"not a database").unwrap();
-    let refused = EmbeddedStore::open(&options(directory.path(), &clock));
-    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    let unfinished = directory.path().join("otter.redb.new");
+    for left in [&b""[..], &b"redb"[..], &[0; 4096]] {
+        std::fs::write(&unfinished, left).unwrap();
+        drop(EmbeddedStore::open(&options(directory.path(), &clock)).unwrap());
+        assert!(!unfinished.exists());
+        std::fs::remove_file(directory.path().join("otter.redb")).unwrap();
+    }
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_refused() {
+fn a_file_of_a_later_version_is_refused_by_its_number() {
     let (directory, clock) = (TempDir::new().unwrap(), ManualClock::new());
+    let options = options(directory.path(), &clock);
+    drop(EmbeddedStore::open(&options).unwrap());
+    let about: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("about");
+    let database = redb::Database::open(directory.path().join("otter.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(about).unwrap().insert("format", [9].as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let why = unsuitable(&options);
+    assert!(why.contains("has layout 9, this process reads layout 1"), "{why}");
+}
+
+#[test]
+fn a_directory_that_is_missing_is_made_and_one_that_cannot_be_is_refused() {
+    let (directory, clock) = (TempDir::new().unwrap(), ManualClock::new());
+    drop(EmbeddedStore::open(&options(&directory.path().join("a/b/c"), &clock)).unwrap());
     std::fs::write(directory.path().join("file"), b"").unwrap();
-    let refused = EmbeddedStore::open(&options(&directory.path().join("file"), &clock));
-    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    for path in ["file", "file/below"] {
+        let why = unsuitable(&options(&directory.path().join(path), &clock));
+        assert!(why.contains("is not a directory"), "{why}");
+    }
 }
 
 #[tokio::test]
@@ -117,4 +174,17 @@ async fn a_wall_clock_that_was_set_back_does_not_turn_the_store_back_or_stop_it(
     clock.set(written_at - hour * 2);
     let told = store.now().await.unwrap();
     assert_eq!(told, written_at + Duration::from_secs(1), "not even while it is open");
+}
+
+#[tokio::test]
+async fn the_clock_of_an_idle_store_is_written_down_too() {
+    let (directory, clock) = (TempDir::new().unwrap(), ManualClock::new());
+    let options = options(directory.path(), &clock);
+    let store = EmbeddedStore::open(&options).unwrap();
+    let opened_at = store.now().await.unwrap();
+    clock.pass(Duration::from_secs(3600));
+    let told = store.now().await.unwrap();
+    drop(store);
+    clock.set(opened_at);
+    assert_eq!(EmbeddedStore::open(&options).unwrap().now().await.unwrap(), told);
 }

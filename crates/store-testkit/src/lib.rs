@@ -14,8 +14,10 @@
 
 mod bench;
 pub mod fixture;
+mod journeys;
 mod kit;
 mod list;
 pub mod suite;
 
 pub use bench::{Bench, ManualClock, MemoryBench, Setup, block_on};
+pub use journeys::Journeys;
