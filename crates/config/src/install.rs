@@ -1,17 +1,14 @@
-//! `[install]`, `[keys]` and `[store]`.
+//! `[install]` and `[keys]`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use otter_domain::{KeyId, PartitionCount, Secret};
-use url::Url;
+use otter_domain::KeyId;
 
 use crate::key::{self, Key};
 use crate::layers::Sources;
 use crate::secret;
 use crate::section::Section;
-use crate::settings::{Engine, Keys, Retention, Store};
+use crate::settings::Keys;
 
 /// How many keys a ring may hold.
 const MAX_RING: usize = 8;
@@ -94,46 +91,4 @@ fn warn_of_reuse<'a>(section: &Section<'_>, keys: impl Iterator<Item = &'a Key>)
             return;
         }
     }
-}
-
-/// Reads the store; `None` after a problem with its URL.
-pub(crate) fn store(section: Section<'_>, sources: &Sources<'_>) -> Option<Store> {
-    let engine = engine(&section, sources);
-    let partitions = section.number("partitions", 1..=PartitionCount::MAX, None);
-    let kept = section.section("retention");
-    let hours = |count: u64| Duration::from_secs(count * 3600);
-    let retention = Retention {
-        // Not shorter than request ids are kept: a repeat is answered by what it repeats.
-        ended: kept.span("ended", hours(24)..=hours(30 * 24), None),
-        events: kept.span("events", hours(1)..=hours(24), None),
-    };
-    kept.done();
-    section.done();
-    Some(Store { engine: engine?, partitions: PartitionCount::new(partitions)?, retention })
-}
-
-fn engine(section: &Section<'_>, sources: &Sources<'_>) -> Option<Engine> {
-    const EXPECTED: &str = "memory:, embedded:PATH, redis://HOST:PORT or rediss://HOST:PORT";
-    let value = section.value("url");
-    if value.is_none() {
-        section.missing("url", EXPECTED);
-    }
-    // Only a URL with a password in it is a secret worth a warning.
-    let text = match value.and_then(|value| value.as_str()) {
-        Some(plain) if !plain.contains('@') => Secret::new(plain),
-        Some(_) | None => secret::read(section, "url", sources)?,
-    };
-    let engine = match text.reveal().split_once(':') {
-        Some(("memory", "")) => Some(Engine::Memory),
-        Some(("embedded", path)) if !path.is_empty() => Some(Engine::Embedded(PathBuf::from(path))),
-        Some(("redis" | "rediss", _)) => {
-            let url = Url::parse(text.reveal()).ok().filter(Url::has_host);
-            url.map(|_| Engine::Redis(text.clone()))
-        }
-        Some(_) | None => None,
-    };
-    if engine.is_none() {
-        section.problem("url", format!("must be {EXPECTED}"));
-    }
-    engine
 }

@@ -28,6 +28,7 @@ mod section;
 mod servers;
 mod settings;
 mod show;
+mod store;
 mod tenants;
 mod texts;
 
@@ -36,6 +37,6 @@ pub use layers::{REFERENCE, Sources};
 pub use load::{Loaded, load};
 pub use problem::{Origin, Problem};
 pub use settings::{
-    Admin, ApiKey, ConfiguredProvider, Engine, Grpc, Keys, LogFormat, Metrics, Otlp, Receipts, Retention,
-    Scope, Settings, Shutdown, Store, Telemetry, Tenant, Tls,
+    Admin, ApiKey, ConfiguredProvider, Durability, Engine, Grpc, Keys, LogFormat, Metrics, Otlp, Receipts,
+    Redis, RedisTls, Retention, Scope, SentinelUser, Settings, Shutdown, Store, Telemetry, Tenant, Tls,
 };

@@ -11,7 +11,7 @@ use crate::problem::{Notes, Problem};
 use crate::section::Section;
 use crate::settings::Settings;
 use crate::show::Shown;
-use crate::{install, providers, routes, servers, tenants, texts};
+use crate::{install, providers, routes, servers, store, tenants, texts};
 
 /// Settings, and what is questionable about them.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ fn read(
 ) -> Option<Settings> {
     let root = Section::new(String::new(), Some(merged), notes);
     let keys = install::keys(root.section("install"), root.section("keys"), sources);
-    let store = install::store(root.section("store"), sources);
+    let store = store::store(root.section("store"), sources);
     let grpc = servers::grpc(root.section("grpc"), sources);
     let receipts = servers::receipts(root.section("receipts"));
     let admin = servers::admin(root.section("admin"));

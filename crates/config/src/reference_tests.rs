@@ -39,7 +39,8 @@ fn every_setting_that_is_commented_out_is_a_setting() {
             "sealing-1" => key(80),
             "token-1" => key(120),
             "tls.key" => Ok("-----BEGIN PRIVATE KEY-----".to_owned()),
-            "tls.crt" | "clients.crt" => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
+            "sentinel" => Ok("sesame".to_owned()),
+            "tls.crt" | "clients.crt" | "ca.crt" => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
             _ => read_file(path),
         }
     };
@@ -57,6 +58,8 @@ fn every_key_that_is_known_somewhere_is_in_the_reference() {
         "install",
         "keys",
         "store",
+        "store.tls",
+        "store.sentinel",
         "store.retention",
         "grpc",
         "grpc.tls",

@@ -24,7 +24,13 @@ pub(crate) fn grpc(section: Section<'_>, sources: &Sources<'_>) -> Grpc {
         max_message_bytes: section.number("max_message_bytes", 4096..=4_194_304_u32, None) as usize,
         max_connection_age: section.span("max_connection_age", 30 * SECOND..=86_400 * SECOND, None),
         max_concurrent_streams: section.number("max_concurrent_streams", 1..=65_536_u32, None),
+        max_calls: section.number("max_calls", 2..=65_536_u32, None) as usize,
+        max_sends: section.number("max_sends", 1..=65_535_u32, None) as usize,
+        max_streams: section.number("max_streams", 1..=65_536_u32, None) as usize,
     };
+    if grpc.max_sends >= grpc.max_calls {
+        section.problem("max_sends", "must be less than max_calls, so that checks find room".to_owned());
+    }
     if section.value("tls").is_none() && !grpc.listen.ip().is_loopback() {
         section.warning(
             "listen",
@@ -48,12 +54,12 @@ fn tls(section: Section<'_>, sources: &Sources<'_>) -> Option<Tls> {
 }
 
 #[derive(PartialEq)]
-enum Needed {
+pub(crate) enum Needed {
     Yes,
     No,
 }
 
-fn pem(
+pub(crate) fn pem(
     section: &Section<'_>,
     key: &'static str,
     sources: &Sources<'_>,

@@ -83,8 +83,50 @@ pub enum Engine {
     Memory,
     /// `embedded:PATH`: one directory, one process.
     Embedded(PathBuf),
-    /// `redis://…` or `rediss://…`: the whole URL, which may hold a password.
-    Redis(Secret),
+    /// `redis://…` and its relatives: any number of processes.
+    Redis(Box<Redis>),
+}
+
+/// Where Redis is, and what it has to promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// The whole URL, which may hold a password. Its form has been checked.
+    pub url: Secret,
+    /// What must hold before an answer counts.
+    pub durability: Durability,
+    /// Certificates, for addresses with TLS.
+    pub tls: RedisTls,
+    /// Who we are to sentinels.
+    pub sentinel: SentinelUser,
+}
+
+/// What must hold before what was accepted, claimed or judged counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The primary has it.
+    Primary,
+    /// So many replicas have it too.
+    Replica(u8),
+    /// The primary's disk has it.
+    Fsync,
+}
+
+/// Certificates for Redis, as PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedisTls {
+    /// Who may have signed the servers' certificates; `None` is whomever the system trusts.
+    pub ca: Option<String>,
+    /// A certificate of our own and its key.
+    pub identity: Option<(String, Secret)>,
+}
+
+/// Who we say we are to sentinels, which have users of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SentinelUser {
+    /// The user; `None` is the default one.
+    pub user: Option<String>,
+    /// The password; `None` shows none.
+    pub password: Option<Secret>,
 }
 
 /// How long things are kept; what is not named here is fixed.
@@ -109,6 +151,12 @@ pub struct Grpc {
     pub max_connection_age: Duration,
     /// How many calls one connection may have open.
     pub max_concurrent_streams: u32,
+    /// How many calls may run at once.
+    pub max_calls: usize,
+    /// How many of them may begin messages; fewer, so that checks and reads always find room.
+    pub max_sends: usize,
+    /// How many streams may be open at once.
+    pub max_streams: usize,
 }
 
 /// Certificates as PEM.

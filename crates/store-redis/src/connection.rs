@@ -1,105 +1,192 @@
-//! Calls to the server: scripts that travel on the line, each with a bounded patience.
+//! Calls to the servers: scripts that travel to the primary of their partition, each with a bounded patience.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_domain::Secret;
-use otter_store::Error;
-use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError, Script};
+use otter_domain::Partition;
+use otter_store::{Error, Wake};
+use redis::Script;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::sync::broadcast;
+use tokio::time::{sleep, timeout};
 
-use crate::line::{Keeper, Line};
+use crate::Options;
+use crate::address::{Access, Address, Server, Shape};
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::failure::{Failure, unavailable};
+use crate::line::Whereabouts;
 use crate::pack::pack;
+use crate::primary::{Blueprint, Primary};
+use crate::sentinel::Sentinels;
+use crate::startup::Member;
+use crate::wake::{BACKLOG, Subscription};
 
-/// Reads the address of a server.
-pub(crate) fn client(url: &Secret) -> Result<Client, Error> {
-    let unsuitable = |_| Error::Unsuitable {
-        // The crate's own words may repeat the address and with it the password.
-        why: "the address must be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS"
-            .to_owned(),
-    };
-    let info: ConnectionInfo = url.reveal().into_connection_info().map_err(unsuitable)?;
-    // With RESP3 the server's goodbye is noticed when it comes, not when the next call fails.
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Client::open(info.set_redis_settings(settings)).map_err(unsuitable)
+/// The first pause before a call that was refused for a reason that passes is made again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+
+/// A partition as the servers know it.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) partition: Partition,
+    /// What all of its keys begin with: `<prefix>:{pNN}:`.
+    pub(crate) prefix: String,
 }
 
-/// One line to the server, shared by all calls of a process.
+impl Home {
+    pub(crate) fn new(prefix: &str, partition: Partition) -> Self {
+        Self { partition, prefix: format!("{prefix}:{{{partition}}}:") }
+    }
+
+    /// What decides on its slot.
+    pub(crate) fn tag(&self) -> String {
+        self.partition.to_string()
+    }
+
+    /// Where scripts publish what there is to look at.
+    pub(crate) fn channel(&self) -> String {
+        format!("{}wake", self.prefix)
+    }
+}
+
+/// The lines of a process to the servers of its store.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    keeper: Keeper,
+    topology: Topology,
     patience: Duration,
+    subscription: Subscription,
+    wakes: broadcast::Sender<Wake>,
+}
+
+#[derive(Debug)]
+enum Topology {
+    One(Arc<Primary>),
+    Cluster(Cluster),
 }
 
 impl Connection {
-    /// Connects; every call from now on takes at most `patience`, waiting for a lost line included.
-    pub(crate) async fn open(client: Client, patience: Duration) -> Result<Self, Error> {
-        let keeper = Keeper::open(client, patience).await.map_err(unavailable("connecting"))?;
-        Ok(Self { keeper, patience })
+    /// Connects, and examines every primary before anything is trusted to it. Every call from now on takes at most the
+    /// options' patience, waiting for a lost line included.
+    pub(crate) async fn open(options: &Options, address: &Address, homes: &[Home]) -> Result<Self, Error> {
+        let access = Access::to_data(address, options)?;
+        let (wakes, _) = broadcast::channel(BACKLOG);
+        let member = address.member();
+        let blueprint = Blueprint::new(options, access.clone(), member, wakes.clone());
+        let opened = match &address.shape {
+            Shape::Alone => one(&blueprint, known(&address.servers[0]), homes).await,
+            Shape::Sentinel { service } => {
+                let access = access.to_sentinels(options);
+                let sentinels = Sentinels::new(service.clone(), &address.servers, access);
+                one(&blueprint, Whereabouts::Sentinels(sentinels), homes).await
+            }
+            Shape::Cluster => {
+                let cluster = Cluster::open(blueprint, address.servers.clone(), homes).await;
+                cluster.map(Topology::Cluster)
+            }
+        };
+        let topology = opened.map_err(Failure::opening)?;
+        let subscription = Subscription::of(member);
+        Ok(Self { topology, patience: options.response_timeout, subscription, wakes })
     }
 
-    /// Runs a script in one partition and reads its answer. The server is told the script's text when it does not know
-    /// it yet or any more.
+    /// News of all partitions.
+    pub(crate) fn wakes(&self) -> broadcast::Receiver<Wake> {
+        self.wakes.subscribe()
+    }
+
+    /// Runs a script in one partition and reads its answer. With `confirm`, what it wrote is as durable as was asked for
+    /// when there is an answer.
     pub(crate) async fn run<A: DeserializeOwned>(
         &self,
         script: &Script,
-        prefix: &str,
+        confirm: bool,
+        home: &Home,
         argument: &impl Serialize,
         doing: &'static str,
     ) -> Result<A, Error> {
         let argument = pack(argument).map_err(unavailable(doing))?;
-        let mut invocation = script.key(prefix);
-        invocation.arg(argument);
-        let invoke =
-            async |mut connection: MultiplexedConnection| invocation.invoke_async(&mut connection).await;
-        let answer: Vec<u8> = self.call(doing, invoke).await?;
-        rmp_serde::from_slice(&answer).map_err(unavailable(doing))
+        let publish = self.subscription.publish();
+        let call = Call { script, confirm, prefix: &home.prefix, argument, publish };
+        let mut refused = None;
+        let carried = timeout(self.patience, self.carry(home.partition, &call, &mut refused)).await;
+        let answer = carried.unwrap_or_else(|_| Err(self.why_late(home.partition, refused)));
+        rmp_serde::from_slice(&answer.map_err(unavailable(doing))?).map_err(unavailable(doing))
     }
 
-    /// Asks the server about itself: the lines of `INFO`.
-    pub(crate) async fn info(&self) -> Result<String, Error> {
-        let ask = async |mut connection| redis::cmd("INFO").query_async(&mut connection).await;
-        self.call("reading about the server", ask).await
-    }
-
-    async fn call<T, F>(
+    /// Makes a call until it is carried out or refused for good. `refused` is why it was refused last.
+    async fn carry(
         &self,
-        doing: &'static str,
-        ask: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, RedisError>>,
-    {
-        let mut asked = None;
-        let answered = timeout(self.patience, async {
-            let Line { round, connection } = self.keeper.line().await;
-            asked = Some(round);
-            ask(connection).await
-        });
-        let answered = answered.await;
-        match (&answered, asked) {
-            (Ok(Err(error)), Some(round)) => self.keeper.report(round, error),
-            (Err(_), Some(round)) => self.keeper.doubt(round),
-            (Ok(_), _) | (Err(_), None) => {}
+        home: Partition,
+        call: &Call<'_>,
+        refused: &mut Option<Failure>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let primary = self.topology.primary(home).await;
+            let failure = match primary.run(home, call).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            self.topology.note(home, &primary, &failure);
+            if !failure.passes() {
+                return Err(failure);
+            }
+            *refused = Some(failure);
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        let source = match answered {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Arc::new(error),
-            Err(elapsed) => self
-                .keeper
-                .failure()
-                .unwrap_or_else(|| Arc::new(RedisError::from(std::io::Error::from(elapsed)))),
+    }
+
+    /// Why there was no answer in time.
+    fn why_late(&self, home: Partition, refused: Option<Failure>) -> Failure {
+        let failure = match &self.topology {
+            Topology::One(primary) => primary.failure(),
+            Topology::Cluster(cluster) => {
+                cluster.look();
+                cluster.failure(home)
+            }
         };
-        Err(unavailable(doing)(source))
+        refused.or(failure).unwrap_or(Failure::Silence)
     }
 }
 
-/// What a failed call becomes: nothing is known about what was asked.
-pub(crate) fn unavailable<E: std::error::Error + Send + Sync + 'static>(
-    doing: &'static str,
-) -> impl Fn(E) -> Error {
-    move |source| Error::Unavailable { doing, source: Some(Box::new(source)) }
+impl Topology {
+    async fn primary(&self, home: Partition) -> Arc<Primary> {
+        match self {
+            Self::One(primary) => Arc::clone(primary),
+            Self::Cluster(cluster) => cluster.primary(home).await,
+        }
+    }
+
+    fn note(&self, home: Partition, primary: &Primary, failure: &Failure) {
+        match self {
+            // Its line has taken note itself.
+            Self::One(_) => {}
+            Self::Cluster(cluster) => cluster.note(home, primary, failure),
+        }
+    }
+}
+
+impl Address {
+    /// What the primaries are.
+    pub(crate) fn member(&self) -> Member {
+        match self.shape {
+            Shape::Alone | Shape::Sentinel { .. } => Member::Alone,
+            Shape::Cluster => Member::Cluster,
+        }
+    }
+}
+
+fn known(server: &Server) -> Whereabouts {
+    Whereabouts::Known(server.clone())
+}
+
+/// The one primary that has all partitions.
+async fn one(blueprint: &Blueprint, whereabouts: Whereabouts, homes: &[Home]) -> Result<Topology, Failure> {
+    let channels = homes.iter().map(|home| (home.partition, home.channel())).collect();
+    Ok(Topology::One(Arc::new(blueprint.open(whereabouts, channels).await?)))
 }

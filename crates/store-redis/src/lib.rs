@@ -11,10 +11,11 @@
 //!
 //! | key | type | content | written by | ends |
 //! |---|---|---|---|---|
-//! | `v:<id>` | hash | a verification, see `layout` | commit, claim, renew, check, merge | `retention.ended` after it has ended and its number was erased |
-//! | `timers` | sorted set | one entry per verification that somebody must look at: id by instant | commit, claim, renew, check, due | with the last instant |
-//! | `lane:<provider>` | list | pointers: id, attempt, job, moment | commit | by a claim |
-//! | `dead` | list | the last 100 pointers without a readable record | claim | – |
+//! | `v:<id>` | hash | a verification, see `layout` | commit, claim, renew, check, merge, bury, revive, discard | `retention.ended` after it has ended and its number was erased |
+//! | `timers` | sorted set | one entry per verification that somebody must look at: id by instant | commit, claim, renew, check, due, bury, revive | with the last instant |
+//! | `lane:<provider>` | list | pointers: id, attempt, job, moment | commit, revive | by a claim |
+//! | `letters` | hash | dead letters by their key, see `letters.lua` | claim, due, bury | by a revival, a discard, or a commit that leaves the verification pending; `retention.dead` after it was written |
+//! | `buried` | sorted set | their keys by the moment they were written | the same | the same |
 //! | `events` | stream | flat fields, see `otter_store::event_record` | commit, check, merge | `retention.events` |
 //! | `forgotten` | string | the id of the last event that was trimmed | the same | – |
 //! | `ev:<bucket>:<segment>` | hash | counts by measure | commit, check, merge | `retention.evidence` after the bucket began |
@@ -23,24 +24,33 @@
 //! | `limit:<tenant>:<recipient>` | string | moments of sends | commit | the longest window |
 //! | `fail:<tenant>:<recipient>:<subject>:<class>` | string | failed checks in a row: count, last moment, last verification | check | `retention.failed_checks` |
 //! | `ref:<provider>:<message>` | string | id and attempt | commit | life of the code and `retention.ended` |
+//! | `clock` | string | how far the store's clock is ahead of the server's, and when that was noted | all scripts, once a second | – |
 //! | `bucket:<key>` | string | tokens and moment | take | when it is full |
 //! | `board:<board>` | hash | entries with the end of their lives | post, read | – |
 //!
 //! `<prefix>:{pNN}:wake` is a channel: scripts publish there what there is to look at.
 
+mod address;
 mod answer;
 mod argument;
+mod call;
+mod cluster;
 mod connection;
+mod failure;
 mod layout;
 mod line;
 mod options;
 mod pack;
+mod primary;
 mod scripts;
+mod sentinel;
+mod slots;
 mod startup;
 mod store;
 #[cfg(feature = "test-server")]
 pub mod test_server;
 mod wake;
+mod work;
 
-pub use options::{Options, Require};
+pub use options::{Credentials, Durability, Identity, Options, Require, Tls};
 pub use store::RedisStore;

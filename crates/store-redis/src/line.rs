@@ -1,23 +1,32 @@
-//! The line to the server: one multiplexed connection, replaced by a keeper in the background when it is lost.
+//! A line to a primary: one multiplexed connection, replaced by a keeper in the background when it is lost.
 //!
-//! Lost is: the server or the network closed it, the server says that it is no primary any more, or it is silent even when
-//! it is asked for a sign of life after a call had no answer in time. Tries to replace it go on for as long as somebody
-//! holds the keeper, with pauses that double up to [`LONGEST_PAUSE`].
+//! Lost is: the server or the network closed it, the server says that it is no primary any more, sentinels name another
+//! one, or it is silent even when it is asked for a sign of life after a call had no answer in time. Tries to replace it
+//! go on for as long as somebody holds the keeper, with pauses that double up to [`LONGEST_PAUSE`]. Each try begins with
+//! the question where the primary is.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+use crate::address::{Access, Server};
+use crate::failure::Failure;
+use crate::sentinel::Sentinels;
+use crate::startup::{Depth, Examiner};
 
 /// The first pause before a lost connection is replaced; doubled after each try that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The longest pause between two tries.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often sentinels are asked whether the primary is still the same.
+const SENTINEL_WATCH: Duration = Duration::from_secs(1);
 
 /// How many reports may wait; more would say the same.
 const REPORTS: usize = 16;
@@ -27,20 +36,50 @@ const REPORTS: usize = 16;
 pub(crate) struct Line {
     /// Counts the connections.
     pub(crate) round: u64,
+    pub(crate) server: Server,
     pub(crate) connection: MultiplexedConnection,
 }
 
 #[derive(Debug, Clone)]
-enum State {
+pub(crate) enum State {
     Up(Line),
     /// Why the last try failed, if there was one.
-    Down(Option<Arc<RedisError>>),
+    Down(Option<Failure>),
 }
 
 /// What somebody noticed about the connection of a round.
+#[derive(Debug)]
 enum Report {
     Lost(u64),
     Doubtful(u64),
+}
+
+/// Where the primary is found.
+#[derive(Debug, Clone)]
+pub(crate) enum Whereabouts {
+    Known(Server),
+    Sentinels(Arc<Sentinels>),
+}
+
+impl Whereabouts {
+    async fn find(&self) -> Result<Server, Failure> {
+        match self {
+            Self::Known(server) => Ok(server.clone()),
+            Self::Sentinels(sentinels) => sentinels.primary().await,
+        }
+    }
+
+    /// Returns when the primary is another one.
+    async fn differ_from(&self, server: &Server) {
+        let Self::Sentinels(sentinels) = self else { return std::future::pending().await };
+        loop {
+            sleep(SENTINEL_WATCH).await;
+            // Sentinels that are gone or of two minds are no reason to leave a primary that answers.
+            if sentinels.primary().await.is_ok_and(|primary| primary != *server) {
+                return;
+            }
+        }
+    }
 }
 
 /// Holds the line. Dropping it hangs up.
@@ -52,14 +91,28 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Connects once; from then on the line is kept. Each step of connecting takes at most `patience`.
-    pub(crate) async fn open(client: Client, patience: Duration) -> Result<Self, RedisError> {
+    /// Connects once, looking at the server as closely as a start asks for; from then on the line is kept.
+    pub(crate) async fn open(dialer: Dialer) -> Result<Self, Failure> {
         let (reports, reported) = mpsc::channel(REPORTS);
-        let dialer = Dialer { client, patience, reports: reports.clone() };
-        let line = dialer.dial(0).await?;
-        let (sender, state) = watch::channel(State::Up(line.clone()));
-        let task = tokio::spawn(keep(dialer, line, reported, sender));
-        Ok(Self { state, reports, task })
+        let line = dialer.dial(0, &reports, dialer.depth.first()).await?;
+        Ok(Self::keep(dialer, reports, reported, State::Up(line)))
+    }
+
+    /// Connects in the background.
+    pub(crate) fn start(dialer: Dialer) -> Self {
+        let (reports, reported) = mpsc::channel(REPORTS);
+        Self::keep(dialer, reports, reported, State::Down(None))
+    }
+
+    fn keep(
+        dialer: Dialer,
+        reports: mpsc::Sender<Report>,
+        reported: mpsc::Receiver<Report>,
+        first: State,
+    ) -> Self {
+        let (sender, state) = watch::channel(first);
+        let task = tokio::spawn(keep(dialer, reports.clone(), reported, sender));
+        Self { state, reports, task }
     }
 
     /// The line, once there is one.
@@ -76,30 +129,49 @@ impl Keeper {
         }
     }
 
+    /// The line and what becomes of it.
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
     /// Why there is no line, if there is none and a try has failed.
-    pub(crate) fn failure(&self) -> Option<Arc<RedisError>> {
+    pub(crate) fn failure(&self) -> Option<Failure> {
         match &*self.state.borrow() {
             State::Up(_) => None,
             State::Down(failure) => failure.clone(),
         }
     }
 
+    /// Asks something on the line and takes note of what that says about it. When the asking is given up, the line is
+    /// doubted.
+    pub(crate) async fn ask<T>(
+        &self,
+        line: Line,
+        ask: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let mut doubt = Doubt { reports: &self.reports, round: Some(line.round) };
+        let answer = ask(line.connection).await;
+        doubt.round = None;
+        if let Err(error) = &answer {
+            self.note(line.round, error);
+        }
+        answer
+    }
+
     /// Takes note of an error on the connection of a round.
-    pub(crate) fn report(&self, round: u64, error: &RedisError) {
-        if error.is_timeout() {
-            self.doubt(round);
+    fn note(&self, round: u64, error: &RedisError) {
+        let report = if error.is_timeout() {
+            Report::Doubtful(round)
         } else if error.is_io_error()
             || error.is_unrecoverable_error()
             || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
         {
-            // With a full queue the same has been reported by others.
-            self.reports.try_send(Report::Lost(round)).ok();
-        }
-    }
-
-    /// Takes note that the connection of a round gave no answer in time.
-    pub(crate) fn doubt(&self, round: u64) {
-        self.reports.try_send(Report::Doubtful(round)).ok();
+            Report::Lost(round)
+        } else {
+            return;
+        };
+        // With a full queue the same has been reported by others.
+        self.reports.try_send(report).ok();
     }
 }
 
@@ -109,59 +181,133 @@ impl Drop for Keeper {
     }
 }
 
-async fn keep(dialer: Dialer, line: Line, mut reported: mpsc::Receiver<Report>, state: watch::Sender<State>) {
-    let mut line = line;
-    while let Some(report) = reported.recv().await {
-        let is_lost = match report {
-            Report::Lost(round) => round == line.round,
-            Report::Doubtful(round) => round == line.round && !dialer.answers(&line).await,
-        };
-        if is_lost {
-            let round = line.round + 1;
-            tracing::info!(round, "the connection to the store is lost");
-            state.send_replace(State::Down(None));
-            line = dialer.redial(round, &state).await;
-            state.send_replace(State::Up(line.clone()));
+/// Reports a line whose answer nobody waits for any more.
+struct Doubt<'a> {
+    reports: &'a mpsc::Sender<Report>,
+    round: Option<u64>,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(round) = self.round {
+            self.reports.try_send(Report::Doubtful(round)).ok();
         }
     }
 }
 
-struct Dialer {
-    client: Client,
-    patience: Duration,
+async fn keep(
+    dialer: Dialer,
     reports: mpsc::Sender<Report>,
+    mut reported: mpsc::Receiver<Report>,
+    state: watch::Sender<State>,
+) {
+    let mut round = 0;
+    loop {
+        let up = match &*state.borrow() {
+            State::Up(line) => Some(line.clone()),
+            State::Down(_) => None,
+        };
+        if let Some(line) = up {
+            dialer.until_lost(&line, &mut reported).await;
+            round = line.round + 1;
+            tracing::info!(server = %line.server, "the connection to the store is lost");
+            state.send_replace(State::Down(None));
+        }
+        let line = dialer.redial(round, &reports, &state).await;
+        state.send_replace(State::Up(line));
+    }
+}
+
+/// How closely the servers of a line are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scrutiny {
+    /// Everything is looked at.
+    Whole,
+    /// Another line to the same server does that.
+    Role,
+}
+
+impl Scrutiny {
+    fn first(self) -> Depth {
+        match self {
+            Self::Whole => Depth::Start,
+            Self::Role => Depth::Role,
+        }
+    }
+
+    fn later(self) -> Depth {
+        match self {
+            Self::Whole => Depth::Later,
+            Self::Role => Depth::Role,
+        }
+    }
+}
+
+/// Makes connections to a primary.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialer {
+    pub(crate) whereabouts: Whereabouts,
+    pub(crate) access: Access,
+    pub(crate) examiner: Arc<Examiner>,
+    pub(crate) depth: Scrutiny,
+    /// Shortens pauses by up to a half, differently in each process.
+    pub(crate) spread: u32,
 }
 
 impl Dialer {
-    async fn redial(&self, round: u64, state: &watch::Sender<State>) -> Line {
-        let mut pause = FIRST_PAUSE;
+    async fn until_lost(&self, line: &Line, reported: &mut mpsc::Receiver<Report>) {
         loop {
-            sleep(pause).await;
-            match self.dial(round).await {
-                Ok(line) => return line,
-                Err(error) => state.send_replace(State::Down(Some(Arc::new(error)))),
+            let is_lost = tokio::select! {
+                report = reported.recv() => match report {
+                    Some(Report::Lost(round)) => round == line.round,
+                    Some(Report::Doubtful(round)) => round == line.round && !self.answers(line).await,
+                    None => return std::future::pending().await,
+                },
+                () = self.whereabouts.differ_from(&line.server) => true,
             };
+            if is_lost {
+                return;
+            }
+        }
+    }
+
+    async fn redial(&self, round: u64, reports: &mpsc::Sender<Report>, state: &watch::Sender<State>) -> Line {
+        let mut pause = FIRST_PAUSE;
+        let mut is_told = false;
+        if round > 0 {
+            sleep(self.spread_out(pause)).await;
+        }
+        loop {
+            let failure = match self.dial(round, reports, self.depth.later()).await {
+                Ok(line) => return line,
+                Err(failure) => failure,
+            };
+            if let (Failure::Unsuitable(why), false) = (&failure, is_told) {
+                tracing::warn!(problem = why.as_str(), "the store's server cannot be used");
+                is_told = true;
+            }
+            state.send_replace(State::Down(Some(failure)));
+            sleep(self.spread_out(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Connects to a primary.
-    async fn dial(&self, round: u64) -> Result<Line, RedisError> {
-        let reports = self.reports.clone();
+    fn spread_out(&self, pause: Duration) -> Duration {
+        pause.mul_f64(1.0 - f64::from(self.spread % 1000) / 2000.0)
+    }
+
+    /// Connects to a primary that may be used.
+    async fn dial(&self, round: u64, reports: &mpsc::Sender<Report>, depth: Depth) -> Result<Line, Failure> {
+        let server = self.whereabouts.find().await?;
+        let reports = reports.clone();
         let hear = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection { reports.try_send(Report::Lost(round)) } else { Ok(()) }
+            if push.kind == PushKind::Disconnection {
+                reports.try_send(Report::Lost(round)).ok();
+            }
         };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.patience))
-            .set_response_timeout(Some(self.patience))
-            .set_push_sender(hear);
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let info: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
-        // At the first try the start-up checks say it better.
-        if round > 0 && info.lines().any(|line| line.trim_end() == "role:slave") {
-            return Err(RedisError::from((ErrorKind::Client, "the server is a replica")));
-        }
-        Ok(Line { round, connection })
+        let mut connection = self.access.connect(&server, hear).await?;
+        self.examiner.examine(&server, &mut connection, depth).await?;
+        Ok(Line { round, server, connection })
     }
 
     async fn answers(&self, line: &Line) -> bool {

@@ -8,31 +8,33 @@ use otter_domain::{
     CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
 };
 use otter_store::{
-    Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Error, Events, EvidenceCell,
-    Grant, LaneDepth, Lease, MergeVerdict, Position, ReceiptMerge, Retention, Sealer, Stamped, Store, Wake,
+    Board, BoardEntry, Burial, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, DeadLetter, DeadLetters,
+    DeadReason, Discarded, Earlier, Error, Events, EvidenceCell, Grant, LaneDepth, Lease, LetterKey,
+    LetterPlace, MergeVerdict, Position, ReceiptMerge, RequestKey, RequestScope, Retention, Sealer, Stamped,
+    Store, Wake, bounds::HIDDEN, dead,
 };
 use redis::Script;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 use tokio::sync::broadcast;
+use tracing::warn;
 
+use crate::Options;
+use crate::address::Address;
 use crate::answer::{
-    Cell, CheckOutcome, ClaimedJob, CommitOutcome, FoundEvents, LeaseOutcome, MergeOutcome, refill,
+    BurialOutcome, Cell, CheckOutcome, ClaimedJob, CommitOutcome, DiscardOutcome, FoundEvents, LeaseOutcome,
+    Letter, MergeOutcome, RequestOutcome, letters, refill,
 };
 use crate::argument::{
-    CheckItem, ClaimArgument, CommitItem, DueArgument, EventsArgument, EvidenceArgument, Items, Keep,
-    LanesArgument, LeaseItem, LoadArgument, MergeItem, PostArgument, ReadArgument, RenewArgument,
-    TakeArgument, millis,
+    AnsweredArgument, BurialItem, CheckItem, ClaimArgument, CommitItem, DeadArgument, DueArgument,
+    EventsArgument, EvidenceArgument, Items, Keep, LanesArgument, LeaseItem, LetterArgument, LoadArgument,
+    MergeItem, PostArgument, ReadArgument, RenewArgument, TakeArgument, millis,
 };
-use crate::connection::{Connection, client};
+use crate::connection::{Connection, Home};
 use crate::layout::Fields;
 use crate::scripts::Scripts;
-use crate::wake::Listener;
-use crate::{Options, startup};
-
-/// How long a verification whose instant has come is hidden from other schedulers.
-const HIDDEN: Duration = Duration::from_secs(5);
+use crate::work::{self, Handed};
 
 /// The key under which the installation's number of partitions is posted.
 const PARTITIONS: &str = "partitions";
@@ -40,50 +42,51 @@ const PARTITIONS: &str = "partitions";
 /// The entry of the installation's board that holds a keyed hash of the install key.
 const INSTALL: &str = "install";
 
-/// Durable state in one Redis or Valkey server.
+/// Durable state in Redis or Valkey: one server, a primary that sentinels name, or a cluster.
 ///
-/// Cheap to share; one connection carries all calls of a process, a second one listens for wakes. A lost connection
-/// comes back by itself; calls fail with [`Error::Unavailable`] meanwhile.
+/// Cheap to share; to each primary one connection carries all calls of a process, and a second one listens for wakes. A
+/// lost connection comes back by itself, to whichever server is the primary then; calls fail with
+/// [`Error::Unavailable`] meanwhile. On a cluster the partitions of other primaries go on.
 #[derive(Debug)]
 pub struct RedisStore {
     connection: Connection,
-    listener: Listener,
     scripts: Scripts,
-    /// Of each partition, by its index.
-    prefixes: Vec<String>,
+    /// By the partition's index.
+    homes: Vec<Home>,
     partitions: PartitionCount,
     retention: Retention,
     keep: Keep,
     sealer: Sealer,
+    /// The ids of its keys.
+    keys: Vec<u8>,
 }
 
 impl RedisStore {
-    /// Connects, and examines the server before anything is trusted to it.
+    /// Connects, and examines every primary before anything is trusted to it.
     ///
-    /// Fails with [`Error::Unsuitable`] when the server is too old, a replica or part of a cluster, when it could lose
-    /// what is accepted (unless [`crate::Require::Warn`]), or when the installation has
-    /// another number of partitions or another install key.
+    /// Fails with [`Error::Unsuitable`] when the address or the certificates cannot be used, when a server is too old, a
+    /// replica or not what the address says, when it could lose what is accepted (unless [`crate::Require::Warn`]) or
+    /// does not keep the promise of [`crate::Durability::Fsync`], or when the installation has another number of
+    /// partitions or another install key.
     pub async fn connect(options: Options) -> Result<Arc<Self>, Error> {
-        let Options { url, prefix, partitions, retention, response_timeout, require, sealer, install } =
-            options;
-        if prefix.is_empty() || prefix.contains(['{', '}', ':']) {
+        let address = Address::parse(&options.url)?;
+        if options.prefix.is_empty() || options.prefix.contains(['{', '}', ':']) {
             return Err(Error::Unsuitable {
                 why: "the key prefix must be a word without {, } and :".to_owned(),
             });
         }
-        let client = client(&url)?;
-        let connection = Connection::open(client.clone(), response_timeout).await?;
-        startup::judge(&connection.info().await?, require)?;
-        let prefixes: Vec<String> = partitions.all().map(|home| format!("{prefix}:{{{home}}}:")).collect();
-        let channels = partitions.all().zip(prefixes.iter().map(|prefix| format!("{prefix}wake"))).collect();
+        let homes: Vec<Home> =
+            options.partitions.all().map(|home| Home::new(&options.prefix, home)).collect();
+        let connection = Connection::open(&options, &address, &homes).await?;
+        let Options { partitions, retention, sealer, install, .. } = options;
         let store = Self {
             connection,
-            listener: Listener::start(client, channels),
             scripts: Scripts::new(),
-            prefixes,
+            homes,
             partitions,
             retention,
             keep: Keep::from(retention),
+            keys: sealer.keys().into_iter().map(|key| key.0).collect(),
             sealer,
         };
         let ours = store.partitions.get().to_string();
@@ -118,32 +121,32 @@ impl RedisStore {
     }
 
     /// The home of boards.
-    fn shared(&self) -> &str {
-        &self.prefixes[0]
+    fn shared(&self) -> &Home {
+        &self.homes[0]
     }
 
     /// The home of a bucket: FNV-1a of its key.
-    fn home_of(&self, key: &str) -> &str {
+    fn home_of(&self, key: &str) -> &Home {
         let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        &self.prefixes[usize::from(self.partitions.of_hash(hash).index())]
+        &self.homes[usize::from(self.partitions.of_hash(hash).index())]
     }
 
-    fn prefix(&self, home: Partition) -> Result<&str, Error> {
+    fn home(&self, home: Partition) -> Result<&Home, Error> {
         let why = || format!("partition {home} does not exist, there are {}", self.partitions.get());
-        let prefix = self.prefixes.get(usize::from(home.index()));
-        prefix.map(String::as_str).ok_or_else(|| Error::Unsuitable { why: why() })
+        self.homes.get(usize::from(home.index())).ok_or_else(|| Error::Unsuitable { why: why() })
     }
 
     async fn run<A: DeserializeOwned>(
         &self,
-        prefix: &str,
+        home: &Home,
         script: &Script,
         argument: &impl Serialize,
         doing: &'static str,
     ) -> Result<Stamped<A>, Error> {
-        let (now, value) = self.connection.run(script, prefix, argument, doing).await?;
+        let confirm = self.scripts.is_confirmed(script);
+        let (now, value) = self.connection.run(script, confirm, home, argument, doing).await?;
         Ok(Stamped { now: Moment::from_millis(now), value })
     }
 
@@ -156,9 +159,30 @@ impl RedisStore {
         doing: &'static str,
         convert: impl Fn(A) -> Result<T, Error>,
     ) -> Result<Stamped<Vec<T>>, Error> {
-        let answers: Stamped<Vec<A>> = self.run(self.prefix(home)?, script, argument, doing).await?;
+        let answers: Stamped<Vec<A>> = self.run(self.home(home)?, script, argument, doing).await?;
         let value = answers.value.into_iter().map(convert).collect::<Result<_, _>>()?;
         Ok(Stamped { now: answers.now, value })
+    }
+
+    /// Dead letters, and how many there are.
+    async fn letters(
+        &self,
+        home: Partition,
+        argument: &DeadArgument,
+    ) -> Result<(Moment, Vec<DeadLetter>, u64), Error> {
+        let found: Stamped<(Vec<Letter>, u64)> =
+            self.run(self.home(home)?, &self.scripts.dead, argument, "reading dead letters").await?;
+        let (letters_found, total) = found.value;
+        Ok((found.now, letters(letters_found), total))
+    }
+
+    /// Buries what was handed out and cannot be worked on. If that does not work now, its timer brings it again.
+    async fn bury_found(&self, home: Partition, poison: Vec<Burial>) {
+        if !poison.is_empty()
+            && let Err(error) = self.bury(home, poison).await
+        {
+            warn!(%error, %home, "could not put aside what cannot be read");
+        }
     }
 
     fn items<T>(&self, items: impl IntoIterator<Item = T>) -> Items<T> {
@@ -173,7 +197,7 @@ impl Store for RedisStore {
     }
 
     fn wakes(&self) -> broadcast::Receiver<Wake> {
-        self.listener.subscribe()
+        self.connection.wakes()
     }
 
     async fn now(&self) -> Result<Moment, Error> {
@@ -198,17 +222,49 @@ impl Store for RedisStore {
         self.run_each(home, &self.scripts.commit, &items, "committing", CommitOutcome::verdict).await
     }
 
+    async fn answered(
+        &self,
+        home: Partition,
+        scope: RequestScope,
+        request: RequestKey,
+    ) -> Result<Stamped<Earlier>, Error> {
+        let argument = AnsweredArgument::of(&scope, request);
+        let found: Stamped<RequestOutcome> =
+            self.run(self.home(home)?, &self.scripts.answered, &argument, "looking for a request").await?;
+        Ok(Stamped { now: found.now, value: found.value.earlier()? })
+    }
+
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error> {
         let argument = ClaimArgument {
+            keep: self.keep,
+            keys: self.keys.clone(),
             lane: claim.lane.to_string(),
             worker: claim.worker.to_string(),
             lease: millis(claim.lease),
             max: claim.max,
         };
-        let claimed = self.run_each(home, &self.scripts.claim, &argument, "claiming", |job: ClaimedJob| {
-            Ok(readable(job.claimed(&self.sealer), "a job was claimed whose record cannot be read"))
-        });
-        Ok(claimed.await?.present())
+        let answer: Stamped<(Vec<ClaimedJob>, Vec<Letter>)> =
+            self.run(self.home(home)?, &self.scripts.claim, &argument, "claiming").await?;
+        let (now, (jobs, buried)) = (answer.now, answer.value);
+        dead::announce(home, &letters(buried));
+        let (mut claimed, mut poison) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for job in jobs {
+            let handed = match work::look(&job.0, &self.sealer, now) {
+                Handed::Whole(verification) => match job.of(*verification) {
+                    Ok(job) => {
+                        claimed.push(job);
+                        continue;
+                    }
+                    Err(error) => work::poison(&job.0, DeadReason::RecordUnreadable, &error),
+                },
+                handed @ (Handed::Gone | Handed::Poison(_)) => handed,
+            };
+            if let Handed::Poison(burial) = handed {
+                poison.push(burial);
+            }
+        }
+        self.bury_found(home, poison).await;
+        Ok(Stamped { now, value: claimed })
     }
 
     async fn renew(
@@ -238,18 +294,26 @@ impl Store for RedisStore {
         items: Vec<ReceiptMerge>,
     ) -> Result<Stamped<Vec<MergeVerdict>>, Error> {
         let items = self.items(items.into_iter().map(MergeItem::from));
-        let convert = |outcome: MergeOutcome| outcome.verdict(&self.sealer);
+        let convert = |outcome: MergeOutcome| Ok(outcome.verdict(&self.sealer));
         self.run_each(home, &self.scripts.merge, &items, "merging receipts", convert).await
     }
 
     async fn due(&self, home: Partition, max: usize) -> Result<Stamped<Vec<Verification>>, Error> {
-        let argument = DueArgument { max, hide: millis(HIDDEN) };
-        let due =
-            self.run_each(home, &self.scripts.due, &argument, "reading what is due", |fields: Fields| {
-                Ok(readable(fields.verification(&self.sealer), "a verification is due that cannot be read")
-                    .flatten())
-            });
-        Ok(due.await?.present())
+        let argument = DueArgument { keep: self.keep, keys: self.keys.clone(), max, hide: millis(HIDDEN) };
+        let answer: Stamped<(Vec<Fields>, Vec<Letter>)> =
+            self.run(self.home(home)?, &self.scripts.due, &argument, "reading what is due").await?;
+        let (now, (records, buried)) = (answer.now, answer.value);
+        dead::announce(home, &letters(buried));
+        let (mut due, mut poison) = (Vec::with_capacity(records.len()), Vec::new());
+        for fields in records {
+            match work::look(&fields, &self.sealer, now) {
+                Handed::Whole(verification) => due.push(*verification),
+                Handed::Gone => {}
+                Handed::Poison(burial) => poison.push(burial),
+            }
+        }
+        self.bury_found(home, poison).await;
+        Ok(Stamped { now, value: due })
     }
 
     async fn load(
@@ -258,7 +322,7 @@ impl Store for RedisStore {
         ids: Vec<VerificationId>,
     ) -> Result<Stamped<Vec<Option<Verification>>>, Error> {
         let argument = LoadArgument { ids: ids.iter().map(VerificationId::to_string).collect() };
-        let convert = |fields: Fields| Ok(fields.verification(&self.sealer));
+        let convert = |fields: Fields| Ok(fields.legible(&self.sealer));
         let found: Stamped<Vec<Result<Option<Verification>, Error>>> =
             self.run_each(home, &self.scripts.load, &argument, "loading", convert).await?;
         Ok(Stamped { now: found.now, value: legible(found.value)? })
@@ -272,13 +336,15 @@ impl Store for RedisStore {
     ) -> Result<Stamped<Events>, Error> {
         let argument = EventsArgument { keep: self.keep, after: after.map(|position| position.0), max };
         let found: Stamped<FoundEvents> =
-            self.run(self.prefix(home)?, &self.scripts.events, &argument, "reading events").await?;
+            self.run(self.home(home)?, &self.scripts.events, &argument, "reading events").await?;
         Ok(Stamped { now: found.now, value: found.value.events() })
     }
 
     async fn evidence(&self, home: Partition, since: Moment) -> Result<Stamped<Vec<EvidenceCell>>, Error> {
         let argument = EvidenceArgument { keep: self.keep, since: since.as_millis() };
-        self.run_each(home, &self.scripts.evidence, &argument, "reading evidence", Cell::cell).await
+        let cells: Stamped<Vec<Cell>> =
+            self.run(self.home(home)?, &self.scripts.evidence, &argument, "reading evidence").await?;
+        Ok(Stamped { now: cells.now, value: cells.value.into_iter().filter_map(Cell::cell).collect() })
     }
 
     async fn lanes(
@@ -291,6 +357,48 @@ impl Store for RedisStore {
             Ok(LaneDepth { ready, oldest: (ready > 0).then_some(Moment::from_millis(oldest)) })
         };
         self.run_each(home, &self.scripts.lanes, &argument, "reading lanes", convert).await
+    }
+
+    async fn bury(&self, home: Partition, items: Vec<Burial>) -> Result<Stamped<Vec<bool>>, Error> {
+        let items = self.items(items.into_iter().map(BurialItem::from));
+        let answer: Stamped<(Vec<BurialOutcome>, Vec<Letter>)> =
+            self.run(self.home(home)?, &self.scripts.bury, &items, "burying").await?;
+        let (outcomes, buried) = answer.value;
+        dead::announce(home, &letters(buried));
+        Ok(Stamped { now: answer.now, value: outcomes.iter().map(BurialOutcome::is_buried).collect() })
+    }
+
+    async fn dead_letters(
+        &self,
+        home: Partition,
+        after: Option<LetterPlace>,
+        max: usize,
+    ) -> Result<Stamped<DeadLetters>, Error> {
+        let (now, letters, total) = self.letters(home, &DeadArgument::after(after, max)).await?;
+        Ok(Stamped { now, value: DeadLetters { letters, total } })
+    }
+
+    async fn dead_letter(
+        &self,
+        home: Partition,
+        key: &LetterKey,
+    ) -> Result<Stamped<Option<DeadLetter>>, Error> {
+        let argument = DeadArgument { key: Some(key.to_string()), ..DeadArgument::default() };
+        let (now, mut letters, _) = self.letters(home, &argument).await?;
+        Ok(Stamped { now, value: letters.pop() })
+    }
+
+    async fn revive(&self, home: Partition, key: &LetterKey) -> Result<Stamped<bool>, Error> {
+        let argument = LetterArgument::of(key, self.keep);
+        self.run(self.home(home)?, &self.scripts.revive, &argument, "reviving a dead letter").await
+    }
+
+    async fn discard(&self, home: Partition, key: &LetterKey) -> Result<Stamped<Option<Discarded>>, Error> {
+        let argument = LetterArgument::of(key, self.keep);
+        let answer: Stamped<DiscardOutcome> = self
+            .run(self.home(home)?, &self.scripts.discard, &argument, "discarding a dead letter")
+            .await?;
+        Ok(Stamped { now: answer.now, value: answer.value.discarded()? })
     }
 
     async fn take(&self, key: &str, rate: f64, burst: u32, want: u32) -> Result<Stamped<Grant>, Error> {
@@ -339,15 +447,4 @@ fn legible(records: Vec<Result<Option<Verification>, Error>>) -> Result<Vec<Opti
     }
     let message = "a verification was asked for that cannot be read";
     Ok(records.into_iter().map(|record| readable(record, message).flatten()).collect())
-}
-
-trait Present<T> {
-    fn present(self) -> Stamped<Vec<T>>;
-}
-
-impl<T> Present<T> for Stamped<Vec<Option<T>>> {
-    /// Without those that are not there.
-    fn present(self) -> Stamped<Vec<T>> {
-        Stamped { now: self.now, value: self.value.into_iter().flatten().collect() }
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use otter_config::{Engine, Settings};
+use otter_config::{Durability, Engine, Redis, Settings};
 use otter_decision::challenge;
 use otter_runtime::{Dice, WallClock};
 use otter_store::{Error, Keyring, MemoryStore, Retention, Sealer, Store};
 use otter_store_embedded::EmbeddedStore;
-use otter_store_redis::{RedisStore, Require};
+use otter_store_redis::{Credentials, Identity, Options, RedisStore, Require, Tls};
 
 /// Opens the store; refuses one that could lose what was accepted, unless `require` says otherwise.
 pub(crate) async fn open(
@@ -37,14 +37,29 @@ pub(crate) async fn open(
             let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&options)).await;
             Arc::new(opened.expect("opening does not panic")?)
         }
-        Engine::Redis(url) => {
-            let mut options = otter_store_redis::Options::new(url.clone(), sealer, install);
+        Engine::Redis(redis) => {
+            let mut options = redis_options(redis, sealer, install);
             options.partitions = partitions;
             options.retention = retention;
             options.require = require;
+            options.spread = dice.u64() as u32;
             RedisStore::connect(options).await?
         }
     })
+}
+
+fn redis_options(redis: &Redis, sealer: Sealer, install: [u8; 32]) -> Options {
+    let Redis { url, durability, tls, sentinel } = redis;
+    let mut options = Options::new(url.clone(), sealer, install);
+    options.durability = match durability {
+        Durability::Primary => otter_store_redis::Durability::Primary,
+        Durability::Replica(replicas) => otter_store_redis::Durability::Replica { replicas: *replicas },
+        Durability::Fsync => otter_store_redis::Durability::Fsync,
+    };
+    let identity = tls.identity.clone().map(|(certificate, key)| Identity { certificate, key });
+    options.tls = Tls { ca: tls.ca.clone(), identity };
+    options.sentinel = Credentials { user: sentinel.user.clone(), password: sentinel.password.clone() };
+    options
 }
 
 fn sealer(settings: &Settings, dice: &Arc<dyn Dice>) -> Result<Sealer, Error> {
