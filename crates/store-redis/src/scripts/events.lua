@@ -31,5 +31,5 @@ if not parts(after) or is_before(after, forgotten) or is_before(last, after) the
 local some = redis.call('XRANGE', events, '(' .. after, '+', 'COUNT', argument.max)
 if #some == 0 then return found({}, after) end
 -- What has outlived its retention reads as forgotten, whether or not it has been.
-if parts(some[1][1]) + argument.keep.events <= now then return too_old() end
+if parts(some[1][1]) + argument.keep.events <= server_now then return too_old() end
 return found(some, some[#some][1])

@@ -14,8 +14,29 @@
 
 local prefix = KEYS[1]
 local argument = cmsgpack.unpack(ARGV[1])
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- The server's clock, which may be set back at any moment, and the store's, which then goes on where it was: `clock` holds how
+-- far the store's is ahead and when that was noted, by the server's. It is noted once a second, so that is the most that the
+-- store's clock goes back by. What it is ahead it loses again, 10 ms in a second.
+local NOTED, LOST = 1000, 100
+local server_now, now
+do
+  local time = redis.call('TIME')
+  server_now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local ahead, noted = (redis.call('GET', prefix .. 'clock') or ''):match('^(%d+) (%d+)$')
+  ahead, noted = tonumber(ahead) or 0, tonumber(noted) or 0
+  local passed = server_now - noted
+  if passed < 0 then
+    ahead = ahead - passed
+  else
+    ahead = math.max(ahead - math.floor(passed / LOST), 0)
+  end
+  if passed < 0 or passed >= NOTED then
+    -- A server that takes no writes still tells the time.
+    redis.pcall('SET', prefix .. 'clock', ahead .. ' ' .. server_now)
+  end
+  now = server_now + ahead
+end
 
 local BINS = { 1, 2, 3, 5, 8, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600 }
 local CHANNELS = { s = 'sms', w = 'whatsapp', r = 'rcs', v = 'voice' }
@@ -106,7 +127,8 @@ end
 -- Old events go once those of a sixtieth of the retention can: so most calls only look. The id of the last one that went
 -- is kept, so that a reader who has not seen it can be told.
 local function forget_events()
-  local events, horizon = prefix .. 'events', now - argument.keep.events
+  -- The ids of events are moments of the server's clock.
+  local events, horizon = prefix .. 'events', server_now - argument.keep.events
   local overdue = '(' .. (horizon - math.floor(argument.keep.events / 60)) .. '-0'
   if #redis.call('XRANGE', events, '-', overdue, 'COUNT', 1) > 0 then
     local last = redis.call('XREVRANGE', events, '(' .. horizon .. '-0', '-', 'COUNT', 1)
