@@ -5,4 +5,6 @@
 //! The usual size is small; `make chaos` runs the one whose figures stand in `docs/reliability.md`.
 #![allow(clippy::unwrap_used)]
 
+mod drain;
+mod roles;
 mod scale;

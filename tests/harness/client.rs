@@ -20,7 +20,7 @@ pub const API_KEY: &str = "a-key-for-tests";
 /// A bound on waiting for something that must happen; never a wait.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-type Authorized = InterceptedService<Connection, fn(Request<()>) -> Result<Request<()>, Status>>;
+pub(crate) type Authorized = InterceptedService<Connection, fn(Request<()>) -> Result<Request<()>, Status>>;
 
 /// A caller over the network.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Client {
         let connection = Connection::from_shared(url.to_owned()).expect("the harness makes URLs");
         let connection = connection.connect().await.expect("the process listens");
         Self {
-            otp: OtpServiceClient::with_interceptor(connection.clone(), authorize),
+            otp: authorized(connection.clone()),
             rates: RateServiceClient::with_interceptor(connection.clone(), authorize),
             providers: ProviderServiceClient::with_interceptor(connection, authorize),
         }
@@ -136,6 +136,11 @@ pub fn login(number: &str, preferred: &[Channel]) -> SendOtpRequest {
         preferred_channels: preferred.iter().map(|channel| i32::from(*channel)).collect(),
         ..SendOtpRequest::default()
     }
+}
+
+/// The contract over a connection, with [`API_KEY`].
+pub(crate) fn authorized(connection: Connection) -> OtpServiceClient<Authorized> {
+    OtpServiceClient::with_interceptor(connection, authorize)
 }
 
 // The signature is tonic's.

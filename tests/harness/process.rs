@@ -40,6 +40,16 @@ impl Otter {
     ///
     /// If the binary is missing, or ends before it is ready; then with what it wrote.
     pub async fn start(configuration: &str, arguments: &[&str]) -> Self {
+        Self::try_start(configuration, arguments).await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same, but a process that ends before it is ready is told about, with what it wrote: a supervisor would try
+    /// again.
+    ///
+    /// # Panics
+    ///
+    /// If the binary is missing, or neither ends nor is ready in time.
+    pub async fn try_start(configuration: &str, arguments: &[&str]) -> Result<Self, String> {
         let directory = TempDir::with_prefix("otter-test-").expect("a temporary directory can be made");
         let config = directory.path().join("otter.toml");
         std::fs::write(&config, configuration).expect("the directory is ours");
@@ -60,17 +70,17 @@ impl Otter {
         let mut otter = Self { child, directory, addresses };
         otter.addresses = tokio::time::timeout(READY, otter.announced(&announce))
             .await
-            .unwrap_or_else(|_| panic!("otter was not ready in time; it wrote:\n{}", otter.log()));
-        otter
+            .unwrap_or_else(|_| panic!("otter was not ready in time; it wrote:\n{}", otter.log()))?;
+        Ok(otter)
     }
 
-    async fn announced(&mut self, file: &Path) -> Addresses {
+    async fn announced(&mut self, file: &Path) -> Result<Addresses, String> {
         loop {
             if let Ok(text) = std::fs::read_to_string(file) {
-                return serde_json::from_str(&text).expect("the addresses are JSON");
+                return Ok(serde_json::from_str(&text).expect("the addresses are JSON"));
             }
             if let Some(status) = self.child.try_wait().expect("the child can be asked") {
-                panic!("otter ended with {status}; it wrote:\n{}", self.log());
+                return Err(format!("otter ended with {status}; it wrote:\n{}", self.log()));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -106,11 +116,30 @@ impl Otter {
         let _ = self.child.wait();
     }
 
+    /// Stops it where it stands, as a long pause of its machine would.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// Sends it a signal by its name: `TERM`, `HUP` …
+    ///
+    /// # Panics
+    ///
+    /// If it is gone.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-s", name, &pid]).status().expect("kill is a program");
+        assert!(asked.success(), "the process was there to be asked");
+    }
+
     /// Asks it to stop and waits for its exit status.
     pub async fn stop(&mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is a program");
-        assert!(asked.success(), "the process was there to be asked");
+        self.signal("TERM");
         let ended = async {
             loop {
                 if let Some(status) = self.child.try_wait().expect("the child can be asked") {
@@ -128,8 +157,11 @@ impl Drop for Otter {
         self.kill();
         if std::thread::panicking() {
             use std::io::Write as _;
+            // Test configurations hold their secrets, which each process warns of.
+            let log = self.log();
+            let lines: Vec<_> = log.lines().filter(|line| !line.starts_with("warning: ")).collect();
             // The test fails anyway; this tells why.
-            let _ = writeln!(std::io::stderr(), "otter wrote:\n{}", self.log());
+            let _ = writeln!(std::io::stderr(), "otter wrote:\n{}", lines.join("\n"));
         }
     }
 }

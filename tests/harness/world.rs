@@ -16,6 +16,9 @@ use crate::process::Otter;
 /// A bound on waiting for a message that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The install key of test configurations, in hex.
+pub(crate) const INSTALL_KEY: &str = "79598f76ce688f84e05a1c78017f58ba1583cf7692b7c3ccd85e52836addc2e5";
+
 /// Where state is kept.
 #[derive(Debug)]
 pub enum Kept {
@@ -36,7 +39,8 @@ impl Kept {
         Self::Redis(RedisServer::start().expect("make setup installs redis-server"))
     }
 
-    fn url(&self) -> String {
+    /// The address of the store, as `store.url` takes it.
+    pub fn url(&self) -> String {
         match self {
             Self::Embedded(directory) => format!("embedded:{}", directory.path().display()),
             Self::Redis(server) => server.url(),
@@ -106,24 +110,39 @@ impl World {
 
 /// The vendor of a test.
 pub async fn vendor() -> Vendor {
+    start_vendor(false).await
+}
+
+/// The same, and it keeps a journal of every request to send.
+pub async fn vendor_with_journal() -> Vendor {
+    start_vendor(true).await
+}
+
+async fn start_vendor(journal: bool) -> Vendor {
     let account = |name: &str| {
         let secret = |what: &str| Secret::new(format!("{name}-{what}"));
         Account::new(name, secret("key"), secret("signing-key"))
     };
     let mut accounts = vec![account("alpha")];
     accounts.extend(["beta", "chat", "rich", "call"].map(|name| account(name).ignoring_numbers()));
-    let options = Options::new(accounts, Arc::new(WallClock::open()));
+    let options = Options { journal, ..Options::new(accounts, Arc::new(WallClock::open())) };
     Vendor::start(options).await.expect("a loopback port is free")
 }
 
 /// The configuration of a test. Every part of it is one that an operator could write.
 pub fn configuration(kept: &Kept, vendor: &Vendor, more: &str) -> String {
+    configuration_of(&kept.url(), &vendor.base_url(), more)
+}
+
+/// The same for a store and a vendor at these addresses.
+pub fn configuration_of(store_url: &str, vendor_url: &str, more: &str) -> String {
     let digest: String =
         Sha256::digest(API_KEY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let text = include_str!("world.toml");
     let text = text
-        .replace("{store}", &kept.url())
-        .replace("{vendor}", &vendor.base_url())
+        .replace("{install}", INSTALL_KEY)
+        .replace("{store}", store_url)
+        .replace("{vendor}", vendor_url)
         .replace("{digest}", &digest);
     format!("{text}\n{more}")
 }
