@@ -173,6 +173,8 @@ pub(crate) fn refused(refusal: &Refusal, about: About) -> Status {
                 .quota("tenant", "sends a second")
         }
         Refusal::NotFound => {
+        Refusal::Overloaded { retry_after } => overloaded(*retry_after),
+        Refusal::StoreStalled { retry_after } => stalled(*retry_after),
             Problem::new(ErrorReason::VerificationNotFound, "there is no verification with this id")
         }
         Refusal::Resend(refusal) => resend(*refusal, about),
@@ -275,9 +277,7 @@ pub(crate) fn books(error: &BooksError) -> Problem {
 /// The refusal of a call whose store did not do what was asked.
 pub(crate) fn store(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unavailable { .. } => {
-            Problem::new(ErrorReason::StoreUnavailable, "the store does not answer").retry_after(OUTAGE)
-        }
+        StoreError::Unavailable { .. } => stalled(OUTAGE),
         StoreError::Unreadable { .. } | StoreError::Unsuitable { .. } => {
             error!(error = %error, "the store cannot be used");
             internal()
@@ -293,8 +293,15 @@ pub(crate) fn draining() -> Problem {
     Problem::new(ErrorReason::Draining, "this process is shutting down").retry_after(OUTAGE)
 }
 
-pub(crate) fn overloaded() -> Problem {
-    Problem::new(ErrorReason::Overloaded, "more work is waiting than can be done in time").retry_after(OUTAGE)
+/// The refusal of work that could not be done in time.
+pub(crate) fn overloaded(retry_after: Duration) -> Problem {
+    Problem::new(ErrorReason::Overloaded, "more work is waiting than can be done in time")
+        .retry_after(retry_after)
+}
+
+/// The refusal of work that would only wait for the store.
+pub(crate) fn stalled(retry_after: Duration) -> Problem {
+    Problem::new(ErrorReason::StoreUnavailable, "the store does not answer").retry_after(retry_after)
 }
 
 pub(crate) fn deadline() -> Problem {

@@ -101,7 +101,7 @@ fn every_refusal_has_the_status_that_the_contract_says() {
 fn what_the_process_refuses_by_itself_is_in_the_table_too() {
     let check = |problem: Problem| assert_as_in_the_table(&problem.into());
     assert_eq!(check(draining()), "DRAINING");
-    assert_eq!(check(overloaded()), "OVERLOADED");
+    assert_eq!(check(overloaded(Duration::from_secs(1))), "OVERLOADED");
     assert_eq!(check(deadline()), "DEADLINE_EXCEEDED");
     assert_eq!(check(internal()), "INTERNAL");
     assert_eq!(check(ended("verified")), "VERIFICATION_ENDED");

@@ -13,8 +13,9 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use otter_contract::v1::ErrorReason;
 use otter_delivery::Intake;
+use otter_domain::Country;
 use otter_runtime::{InFlight, Phase, Phases};
-use otter_telemetry::Metrics;
+use otter_telemetry::{Metrics, RequestOutcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::body::Body;
@@ -42,6 +43,8 @@ struct Keeper {
     metrics: Arc<Metrics>,
     phases: Phases,
     calls: Arc<Semaphore>,
+    /// What of `calls` may be calls that begin messages: the rest is left for checks, reads and cancels.
+    sends: Arc<Semaphore>,
     streams: Arc<Semaphore>,
 }
 
@@ -56,7 +59,15 @@ impl fmt::Debug for Gate {
 pub(crate) struct Hold {
     /// The caller's deadline.
     pub(crate) deadline: Option<Instant>,
-    _room: Arc<(OwnedSemaphorePermit, InFlight)>,
+    _room: Arc<Held>,
+}
+
+/// What a call holds while it runs.
+#[derive(Debug)]
+struct Held {
+    _room: OwnedSemaphorePermit,
+    _send: Option<OwnedSemaphorePermit>,
+    _in_flight: InFlight,
 }
 
 impl Gate {
@@ -67,9 +78,9 @@ impl Gate {
         phases: Phases,
         room: Room,
     ) -> Self {
-        let (calls, streams) = (Semaphore::new(room.calls), Semaphore::new(room.streams));
-        let (calls, streams) = (Arc::new(calls), Arc::new(streams));
-        Self(Arc::new(Keeper { intake, access, metrics, phases, calls, streams }))
+        let [calls, sends, streams] =
+            [room.calls, room.sends, room.streams].map(|places| Arc::new(Semaphore::new(places)));
+        Self(Arc::new(Keeper { intake, access, metrics, phases, calls, sends, streams }))
     }
 }
 
@@ -77,6 +88,8 @@ impl Gate {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) calls: usize,
+    /// How many of the calls may begin messages.
+    pub(crate) sends: usize,
     pub(crate) streams: usize,
 }
 
@@ -169,7 +182,7 @@ impl Keeper {
         request: &mut Request<Body>,
         method: &Method,
         deadline: Option<Instant>,
-    ) -> Result<Option<(OwnedSemaphorePermit, InFlight)>, Status> {
+    ) -> Result<Option<Held>, Status> {
         let last = match method.answer {
             // A call that comes while its connection is asked to go was sent before its caller knew: it is served.
             Answer::Once => Phase::Draining,
@@ -192,8 +205,8 @@ impl Keeper {
             Answer::Once => (&self.calls, "call"),
             Answer::Stream => (&self.streams, "stream"),
         };
-        let permit = Arc::clone(room).try_acquire_owned().map_err(|_| error::overloaded())?;
-        let held = (permit, self.phases.hold(label));
+        let send = if method.begins_a_message() { Some(self.room(&self.sends, method)?) } else { None };
+        let held = Held { _room: self.room(room, method)?, _send: send, _in_flight: self.phases.hold(label) };
         request.extensions_mut().insert(identity);
         match method.answer {
             Answer::Once => Ok(Some(held)),
@@ -202,6 +215,21 @@ impl Keeper {
                 Ok(None)
             }
         }
+    }
+
+    /// Room for one more call; otherwise says whether it is ours to make or the store's.
+    fn room(&self, places: &Arc<Semaphore>, method: &Method) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(places).try_acquire_owned().map_err(|_| {
+            if method.is_counted() {
+                self.metrics.request(None, Country::NONE, RequestOutcome::Shed);
+            }
+            let retry_after = self.intake.come_back(Duration::ZERO);
+            if self.intake.books().is_any_stalled() {
+                error::stalled(retry_after).into()
+            } else {
+                error::overloaded(retry_after).into()
+            }
+        })
     }
 
     /// A key decides if one is shown, otherwise the certificate of the connection.

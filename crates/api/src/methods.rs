@@ -28,6 +28,16 @@ impl Method {
         &self.path[1..]
     }
 
+    /// Whether it makes work for providers.
+    pub(crate) fn begins_a_message(&self) -> bool {
+        [SEND, RESEND].contains(&self.path)
+    }
+
+    /// Whether its refusals count as refused requests for a code.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.path == SEND
+    }
+
     /// The rpc of a path. Health and reflection are not among them: they ask for nothing and tell nothing.
     pub(crate) fn at(path: &str) -> Option<&'static Self> {
         ALL.iter().find(|method| method.path == path)
@@ -42,10 +52,13 @@ const fn stream(path: &'static str, scope: Scope) -> Method {
     Method { path, scope, answer: Answer::Stream }
 }
 
-const ALL: [Method; 13] = [
-    once("/otter.v1.OtpService/SendOtp", Scope::Send),
+const SEND: &str = "/otter.v1.OtpService/SendOtp";
+const RESEND: &str = "/otter.v1.OtpService/ResendOtp";
+
+const ALL: [Method; 17] = [
+    once(SEND, Scope::Send),
     once("/otter.v1.OtpService/CheckOtp", Scope::Check),
-    once("/otter.v1.OtpService/ResendOtp", Scope::Send),
+    once(RESEND, Scope::Send),
     once("/otter.v1.OtpService/CancelOtp", Scope::Send),
     once("/otter.v1.OtpService/GetOtp", Scope::Read),
     stream("/otter.v1.OtpService/WatchOtp", Scope::Read),

@@ -273,7 +273,7 @@ fn first_channel(sent: &Sent) -> Option<Channel> {
 fn outcome_of(refusal: &Refusal) -> RequestOutcome {
     match refusal {
         Refusal::RecipientLimited { .. } | Refusal::TenantLimited { .. } => RequestOutcome::RateLimited,
-        Refusal::Books(_) => RequestOutcome::Shed,
+        Refusal::Overloaded { .. } | Refusal::StoreStalled { .. } | Refusal::Books(_) => RequestOutcome::Shed,
         Refusal::UnknownTenant
         | Refusal::UnknownPurpose
         | Refusal::PaymentMissing

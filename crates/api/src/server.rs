@@ -91,6 +91,8 @@ pub struct Options {
     pub max_streams: usize,
 }
 
+    /// How many of them may begin messages (`SendOtp`, `ResendOtp`); the others are left for checks and reads.
+    pub max_sends: usize,
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -103,6 +105,7 @@ impl Default for Options {
         }
     }
 }
+            max_sends: 768,
 
 /// Certificates as PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +132,8 @@ pub struct Server {
 impl Server {
     /// Sets everything up; refuses certificates that cannot be used.
     pub fn new(parts: Parts, options: Options) -> Result<Self, Error> {
-        let room = Room { calls: options.max_calls, streams: options.max_streams };
+        let room =
+            Room { calls: options.max_calls, sends: options.max_sends, streams: options.max_streams };
         let (intake, access) = (Arc::clone(&parts.intake), Arc::clone(&parts.access));
         let gate = Gate::new(intake, access, Arc::clone(&parts.metrics), parts.phases.clone(), room);
         let mut transport = Transport::builder()

@@ -36,6 +36,9 @@ const OLD: Duration = Duration::from_secs(5);
 /// How often the speed that was measured is doubled once the lane keeps up, before any is allowed.
 const DOUBLINGS: u8 = 5;
 
+/// Fewer messages than these are no beginning of a measure.
+const FEWEST: f64 = 3.0;
+
 /// The shortest span over which a speed is measured.
 const SPAN: Duration = Duration::from_millis(100);
 
@@ -91,6 +94,7 @@ impl Lane {
     /// Takes what was read at `now` of the first partitions, `partitions` being how many there are in all.
     pub fn read(&mut self, depths: Vec<Option<Depth>>, partitions: usize, now: Moment) {
         let scale = partitions as f64 / depths.len().max(1) as f64;
+        let span = now.since(self.read_at).as_secs_f64();
         let before = self.parts.iter().copied().chain(std::iter::repeat(None));
         let parts = before.zip(depths).map(|(before, depth)| {
             let depth = depth?;
@@ -100,9 +104,10 @@ impl Lane {
         let parts: Vec<_> = parts.collect();
         if parts.iter().flatten().any(|part| part.is_behind(now)) {
             let before = self.speed.filter(|_| self.kept_up == 0);
-            self.speed = match (self.measured(&parts, now).map(|jobs| jobs * scale), before) {
-                (Some(measured), Some(before)) => Some((measured + before) / 2.0),
-                (measured, before) => measured.or(before),
+            self.speed = match (self.gone(&parts, now), before) {
+                (Some(gone), Some(before)) => Some((gone / span * scale + before) / 2.0),
+                (Some(gone), None) => (gone >= FEWEST).then(|| gone / span * scale),
+                (None, before) => before,
             };
             self.kept_up = 0;
         } else {
@@ -150,8 +155,8 @@ impl Lane {
         Duration::try_from_secs_f64((before / speed).clamp(0.0, 1e9)).unwrap_or(Duration::ZERO)
     }
 
-    /// How many messages a second have left the partitions that are read, since they were read before.
-    fn measured(&self, parts: &[Option<Part>], now: Moment) -> Option<f64> {
+    /// How many messages have left the partitions that are read, since they were read before.
+    fn gone(&self, parts: &[Option<Part>], now: Moment) -> Option<f64> {
         let span = now.since(self.read_at);
         if self.parts.len() != parts.len() || span < SPAN || span > OLD {
             return None;
@@ -163,14 +168,15 @@ impl Lane {
             return None;
         }
         let pairs = self.parts.iter().zip(parts);
-        let gone = pairs
-            .filter_map(|(before, after)| Some(self.gone(&before.as_ref()?.depth, &after.as_ref()?.depth)));
+        let gone = pairs.filter_map(|(before, after)| {
+            Some(self.gone_from(&before.as_ref()?.depth, &after.as_ref()?.depth))
+        });
         // At least what came from here, less what is left of it.
-        Some(gone.sum::<f64>().max(before + begun - after) / span.as_secs_f64())
+        Some(gone.sum::<f64>().max(before + begun - after))
     }
 
     /// How many of the messages that waited before have left one partition. They are taken for evenly old.
-    fn gone(&self, before: &Depth, after: &Depth) -> f64 {
+    fn gone_from(&self, before: &Depth, after: &Depth) -> f64 {
         let (all, Some(oldest_before)) = (before.ready as f64, before.oldest) else { return 0.0 };
         match after.oldest {
             Some(oldest) if oldest <= self.read_at => {

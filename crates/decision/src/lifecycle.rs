@@ -17,7 +17,7 @@ use otter_domain::{
 };
 
 pub use due::{awaited, next_due};
-pub use resend::{ResendRefusal, resend, resend_allowed_at};
+pub use resend::{ResendRefusal, resend, resend_allowed_at, resend_by};
 
 /// A code that may travel with the next attempt, with its digest under the current pepper.
 ///

@@ -43,6 +43,8 @@ pub struct Facts {
     pub paused: bool,
     /// Its breaker for this channel and country is open.
     pub breaker_open: bool,
+    /// A message would wait in its lane for too long (see [`crate::backlog`]).
+    pub lane_full: bool,
     /// How well it does: more is better. Only compared, to find the least bad one (RTE-21).
     pub health: f64,
     /// The vendor can take a message back.
@@ -62,24 +64,26 @@ pub struct Limits {
     pub max_attempts: u8,
 }
 
-/// Makes the plan of one verification. It may be empty: then nobody can send, and the caller refuses.
+/// Makes the plan of one verification. It may be empty: then nobody can send, or nobody in time ([`is_shed`]), and the
+/// caller refuses.
 ///
-/// `facts` answers for one provider on one channel. The same arguments always give the same plan: draws are numbers of
+/// `facts` answers for one provider in one step. The same arguments always give the same plan: draws are numbers of
 /// splitmix64 from `seed`, one for each provider of a weighted step in the order in which steps and places come.
 ///
-/// When all that could send have open breakers, the healthiest of them is tried rather than none (RTE-21). The first
-/// candidate stays even if its wait does not fit (RTE-33): whether any time is left at all is the caller's question.
+/// When all that could send have open breakers, the healthiest of them is tried rather than none (RTE-21); but not while
+/// the lane of somebody else who could send is only full. The first candidate stays even if its wait does not fit (RTE-33): whether any time is left at all is the caller's question.
 pub fn choose(
     route: &Route,
     wanted: &Wanted,
-    facts: impl Fn(&ProviderName, Channel) -> Facts,
+    facts: impl Fn(&ProviderName, &RouteStep) -> Facts,
     limits: &Limits,
     seed: u64,
 ) -> Plan {
     let steps = tried_steps(route, wanted);
     let mut entries = entries(&steps, wanted, facts);
     let mut order = rank(&steps, &mut entries, &mut Dice::new(seed));
-    if order.is_empty() {
+    let is_full = |entry: &Entry<'_>| entry.considered.reason == ChoiceReason::Excluded(Exclusion::LaneFull);
+    if order.is_empty() && !entries.iter().any(is_full) {
         order.extend(least_bad(&mut entries));
     }
     cut(&mut entries, &mut order, limits);
@@ -88,6 +92,12 @@ pub fn choose(
     entries.sort_by_key(|entry| entry.considered.step);
     let considered = entries.into_iter().map(|entry| entry.considered).collect();
     Plan { route: route.name.clone(), seed, candidates, considered }
+}
+
+/// Whether a plan is empty only because lanes are full: the same request will be served later.
+pub fn is_shed(plan: &Plan) -> bool {
+    let is_full = |considered: &Considered| considered.reason == ChoiceReason::Excluded(Exclusion::LaneFull);
+    plan.candidates.is_empty() && plan.considered.iter().any(is_full)
 }
 
 /// The steps with their places in the route, those of preferred channels first, otherwise in the route's order.
@@ -135,13 +145,13 @@ impl Entry<'_> {
 fn entries<'a>(
     steps: &[(u8, &'a RouteStep)],
     wanted: &Wanted,
-    facts: impl Fn(&ProviderName, Channel) -> Facts,
+    facts: impl Fn(&ProviderName, &RouteStep) -> Facts,
 ) -> Vec<Entry<'a>> {
     let providers = steps.iter().flat_map(|(index, step)| {
         (1..=u8::MAX).zip(&step.providers).map(move |(place, provider)| (*index, *step, place, provider))
     });
     let entry = |(index, step, place, provider): (u8, &'a RouteStep, u8, &StepProvider)| {
-        let facts = facts(&provider.name, step.channel);
+        let facts = facts(&provider.name, step);
         let reason = match exclusion(step.channel, wanted, &facts) {
             Some(exclusion) => ChoiceReason::Excluded(exclusion),
             None => ChoiceReason::Priority { place },
@@ -169,6 +179,7 @@ fn exclusion(channel: Channel, wanted: &Wanted, facts: &Facts) -> Option<Exclusi
         (!facts.content || wanted.payment && !shows_payment, Exclusion::NoContent),
         (facts.paused, Exclusion::Paused),
         (facts.breaker_open, Exclusion::BreakerOpen),
+        (facts.lane_full, Exclusion::LaneFull),
     ];
     against.into_iter().find_map(|(holds, exclusion)| holds.then_some(exclusion))
 }

@@ -12,6 +12,7 @@ const WELL: Facts = Facts {
     content: true,
     paused: false,
     breaker_open: false,
+    lane_full: false,
     health: 0.9,
     revocable: false,
     idempotent: false,
@@ -60,7 +61,7 @@ fn reasons(plan: &Plan) -> Vec<ChoiceReason> {
 }
 
 fn made(wanted: &Wanted, facts: impl Fn(&ProviderName, Channel) -> Facts) -> Plan {
-    choose(&usual(), wanted, facts, &LIMITS, 1)
+    choose(&usual(), wanted, |name, step| facts(name, step.channel), &LIMITS, 1)
 }
 
 #[test]
@@ -80,6 +81,7 @@ fn rte_10_the_first_reason_against_a_provider_is_told() {
         content: false,
         paused: true,
         breaker_open: true,
+        lane_full: true,
         ..WELL
     };
     let mut facts = nothing_fits;
@@ -101,6 +103,10 @@ fn rte_10_the_first_reason_against_a_provider_is_told() {
     facts.content = true;
     check(&wanted, facts, Exclusion::Paused);
     facts.paused = false;
+    check(&wanted, facts, Exclusion::BreakerOpen);
+    facts.breaker_open = false;
+    check(&wanted, facts, Exclusion::LaneFull);
+    facts = Facts { lane_full: false, breaker_open: true, ..facts };
     assert_eq!(names(&made(&wanted, |_, _| facts)), ["one/sms"], "only its breaker is left against it");
 }
 
@@ -145,6 +151,19 @@ fn rte_21_when_all_breakers_are_open_the_healthiest_is_tried() {
 fn an_open_breaker_is_left_alone_while_anyone_else_can_send() {
     let plan = made(&anything(), |_, channel| if channel == Channel::Voice { WELL } else { SICK });
     assert_eq!(names(&plan), ["one/voice"]);
+}
+
+#[test]
+fn a_full_lane_is_passed_over_while_anyone_else_can_send_and_sheds_otherwise() {
+    const FULL: Facts = Facts { lane_full: true, ..WELL };
+    let plan = made(&anything(), |name, _| if name.as_str() == "one" { FULL } else { WELL });
+    assert_eq!(names(&plan), ["two/sms", "meta/whatsapp"]);
+    assert!(!is_shed(&plan));
+    let shed = made(&anything(), |_, channel| if channel == Channel::Voice { FULL } else { SICK });
+    assert_eq!(names(&shed), Vec::<String>::new(), "a breaker is not tried because somebody else is busy");
+    assert!(is_shed(&shed));
+    let nobody = made(&anything(), |_, _| Facts { paused: true, ..FULL });
+    assert!(nobody.candidates.is_empty() && !is_shed(&nobody), "waiting would not help");
 }
 
 #[test]
@@ -197,16 +216,19 @@ fn rte_14_a_draw_can_be_explained_and_repeated() {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    (any::<[bool; 5]>(), 0.0_f64..1.0).prop_map(|([channel, country, content, paused, open], health)| Facts {
-        supports_channel: channel,
-        supports_country: country,
-        content,
-        paused: paused && open,
-        breaker_open: open,
-        health,
-        revocable: false,
-        idempotent: false,
-    })
+    (any::<[bool; 6]>(), 0.0_f64..1.0).prop_map(
+        |([channel, country, content, paused, open, full], health)| Facts {
+            supports_channel: channel,
+            supports_country: country,
+            content,
+            paused: paused && open,
+            breaker_open: open,
+            lane_full: full && paused,
+            health,
+            revocable: false,
+            idempotent: false,
+        },
+    )
 }
 
 fn routes() -> impl Strategy<Value = Vec<RouteStep>> {
@@ -233,9 +255,10 @@ proptest! {
             known[place + Channel::ALL.iter().position(|known| *known == channel).unwrap()]
         };
         let limits = Limits { ttl: Duration::from_secs(ttl), max_attempts, ..LIMITS };
-        let plan = choose(&route, &wanted, about, &limits, seed);
+        let of_step = |name: &ProviderName, step: &RouteStep| about(name, step.channel);
+        let plan = choose(&route, &wanted, of_step, &limits, seed);
 
-        prop_assert_eq!(&plan, &choose(&route, &wanted, about, &limits, seed));
+        prop_assert_eq!(&plan, &choose(&route, &wanted, of_step, &limits, seed));
         prop_assert_eq!(plan.considered.len(), route.steps.iter().map(|step| step.providers.len()).sum::<usize>());
         let in_plan = |reason: &ChoiceReason| !matches!(reason, ChoiceReason::Excluded(_));
         let chosen = plan.considered.iter().filter(|considered| in_plan(&considered.reason)).count();

@@ -5,10 +5,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use otter_domain::Partition;
+use otter_domain::{Clock, Moment, Partition};
 use otter_store::{Error, Stamped};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,18 +28,52 @@ type Item<I, O> = (I, oneshot::Sender<Answer<O>>);
 #[derive(Debug)]
 pub(crate) struct Batcher<I, O> {
     queue: mpsc::Sender<Item<I, O>>,
+    answering: Arc<Answering>,
+}
+
+/// Whether a partition answers.
+#[derive(Debug, Default)]
+struct Answering {
+    /// When the first call began that it has not answered since it last did; 0 if there is none.
+    silent_since: AtomicU64,
+    /// Whether a call is under way.
+    is_asked: AtomicBool,
+}
+
+impl Answering {
+    fn asked(&self, now: Moment) {
+        // A call that fails leaves the moment as it is: only an answer ends the silence.
+        let _ = self.silent_since.compare_exchange(0, now.as_millis(), Ordering::AcqRel, Ordering::Acquire);
+        self.is_asked.store(true, Ordering::Release);
+    }
+
+    fn ended(&self, has_answered: bool) {
+        self.is_asked.store(false, Ordering::Release);
+        if has_answered {
+            self.silent_since.store(0, Ordering::Release);
+        }
+    }
 }
 
 impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// Starts gathering. It ends when the batcher is dropped.
-    pub(crate) fn start(home: Partition, call: Call<I, O>) -> Self {
+    pub(crate) fn start(home: Partition, call: Call<I, O>, clock: Arc<dyn Clock>) -> Self {
         let (queue, items) = mpsc::channel(WAITING);
-        tokio::spawn(gather(home, call, items));
-        Self { queue }
+        let answering = Arc::<Answering>::default();
+        tokio::spawn(gather(home, call, items, Arc::clone(&answering), clock));
+        Self { queue, answering }
     }
 
-    /// Sends an item along and returns its answer. An item that was let in is carried out whether or not anybody still
-    /// waits for the answer.
+    /// Since when the partition has left calls unanswered, if one is under way. Between calls nothing is known: whoever
+    /// asks then finds out.
+    pub(crate) fn silent_since(&self) -> Option<Moment> {
+        let since = self.answering.silent_since.load(Ordering::Acquire);
+        let is_asked = self.answering.is_asked.load(Ordering::Acquire);
+        (is_asked && since > 0).then(|| Moment::from_millis(since))
+    }
+
+    /// Sends an item along and returns its answer. An item that travels is carried out whether or not anybody still waits
+    /// for the answer; one whose caller has gone before is not sent at all.
     pub(crate) async fn ask(&self, item: I) -> Answer<O> {
         let (answer, answered) = oneshot::channel();
         if self.queue.send((item, answer)).await.is_err() {
@@ -48,13 +83,27 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     }
 }
 
-async fn gather<I: Send, O: Send>(home: Partition, call: Call<I, O>, mut queue: mpsc::Receiver<Item<I, O>>) {
+async fn gather<I: Send, O: Send>(
+    home: Partition,
+    call: Call<I, O>,
+    mut queue: mpsc::Receiver<Item<I, O>>,
+    answering: Arc<Answering>,
+    clock: Arc<dyn Clock>,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut waiting, BATCH).await > 0 {
-        let (items, answers): (Vec<I>, Vec<_>) = waiting.drain(..).unzip();
+        // Whoever stopped waiting while the store was slow has been told so, and asks again if it matters.
+        let (items, answers): (Vec<I>, Vec<_>) =
+            waiting.drain(..).filter(|(_, answer)| !answer.is_closed()).unzip();
+        if items.is_empty() {
+            continue;
+        }
         let expected = items.len();
+        answering.asked(clock.now());
         // A call that panics must not leave the partition without anybody who gathers.
-        match AssertUnwindSafe(async { call(home, items).await }).catch_unwind().await {
+        let answer = AssertUnwindSafe(async { call(home, items).await }).catch_unwind().await;
+        answering.ended(!matches!(answer, Err(_) | Ok(Err(Error::Unavailable { .. }))));
+        match answer {
             Ok(Ok(Stamped { now, value })) if value.len() == expected => {
                 for (answer, value) in answers.into_iter().zip(value) {
                     // A caller that has gone needs no answer.

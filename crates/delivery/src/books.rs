@@ -27,6 +27,9 @@ use crate::{Keys, tally};
 const ROUNDS: usize = 16;
 
 /// How often a commit whose answer was lost is asked for again under the same nonce.
+/// How long a partition may leave commits unanswered before new messages are refused instead of waiting for it.
+const STALL: Duration = Duration::from_secs(1);
+
 const REPEATS: usize = 2;
 
 /// The store could not be asked, or something else is in the way.
@@ -89,12 +92,15 @@ impl Books {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, BooksError> {
         let clock = Arc::new(StoreClock::starting_at(store.now().await?));
-        let commits =
-            batchers(&store, |store, home, items| async move { store.commit(home, items).await }.boxed());
-        let checks =
-            batchers(&store, |store, home, items| async move { store.check(home, items).await }.boxed());
-        let merges =
-            batchers(&store, |store, home, items| async move { store.merge(home, items).await }.boxed());
+        let commits = batchers(&store, &clock, |store, home, items| {
+            async move { store.commit(home, items).await }.boxed()
+        });
+        let checks = batchers(&store, &clock, |store, home, items| {
+            async move { store.check(home, items).await }.boxed()
+        });
+        let merges = batchers(&store, &clock, |store, home, items| {
+            async move { store.merge(home, items).await }.boxed()
+        });
         Ok(Arc::new(Self { store, clock, dice, keys, metrics, commits, checks, merges }))
     }
 
@@ -119,6 +125,17 @@ impl Books {
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
+    /// Whether a partition has left commits unanswered for so long that no more should wait for it.
+    pub(crate) fn is_stalled(&self, home: Partition) -> bool {
+        let since = self.commits[usize::from(home.index())].silent_since();
+        since.is_some_and(|since| self.now().since(since) > STALL)
+    }
+
+    /// Whether any partition is.
+    pub fn is_any_stalled(&self) -> bool {
+        self.store.partitions().all().any(|home| self.is_stalled(home))
+    }
+
         &self.metrics
     }
 
@@ -289,8 +306,9 @@ fn batchers<I: Send + 'static, O: Send + 'static>(
     ask: Ask<I, O>,
 ) -> Vec<Batcher<I, O>> {
     let batcher = |home| {
-        let store = Arc::clone(store);
-        Batcher::start(home, Arc::new(move |home, items| ask(Arc::clone(&store), home, items)))
+        let (store, clock) = (Arc::clone(store), Arc::clone(clock));
+        Batcher::start(home, Arc::new(move |home, items| ask(Arc::clone(&store), home, items)), clock)
     };
     store.partitions().all().map(batcher).collect()
 }
+    clock: &Arc<StoreClock>,

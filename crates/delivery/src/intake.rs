@@ -1,27 +1,25 @@
 //! What callers ask for: sending, checking, resending, cancelling, reading, reporting.
 
 pub(crate) mod refusal;
+mod resend;
 mod send;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use otter_decision::{challenge, lifecycle};
+use otter_decision::{backlog, challenge, lifecycle};
 use otter_domain::{
-    AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Context, Event, LifecyclePolicy, Moment,
-    PurposeName, RequestId, TenantId, TenantPolicy, Verification, VerificationId,
+    AttemptNumber, CheckSubmission, CheckVerdict, Code, Context, Event, Moment, Partition, PurposeName,
+    RequestId, TenantId, TenantPolicy, Verification, VerificationId,
 };
-use otter_store::{CommitVerdict, Earlier, RequestKey};
 
-use crate::books::Along;
 use crate::scheduler::policy_of;
-use crate::{Books, BooksError, Keys, Setup, Slices, View, drawing, tally};
+use crate::{Books, Keys, Setup, Slices, View, drawing, tally};
 
 pub use refusal::Refusal;
+pub use resend::{ResendRequest, Resent};
 pub use send::{SendRequest, Sent};
-
-/// How often a resend is decided again because somebody else committed first.
-const ROUNDS: usize = 16;
 
 /// Answers callers.
 #[derive(Debug, Clone)]
@@ -59,28 +57,6 @@ pub struct Checked {
     pub verification: Option<Verification>,
     /// The store's clock.
     pub now: Moment,
-}
-
-/// A wish for one more message.
-#[derive(Debug, Clone)]
-pub struct ResendRequest {
-    /// Who asks.
-    pub tenant: TenantId,
-    /// Which verification.
-    pub id: VerificationId,
-    /// Over which channel, if it matters.
-    pub channel: Option<Channel>,
-    /// The caller's name for this call.
-    pub request_id: Option<RequestId>,
-}
-
-/// What became of a resend.
-#[derive(Debug, Clone)]
-pub struct Resent {
-    /// The verification with the new attempt.
-    pub verification: Verification,
-    /// When the next resend is allowed, if ever.
-    pub resend_allowed_at: Option<Moment>,
 }
 
 /// How a check went that the caller made itself.
@@ -128,6 +104,19 @@ impl Intake {
         &self.keys
     }
 
+    /// When a caller that is refused for lack of room is to come back, about `after` from now: not all at once.
+    pub fn come_back(&self, after: Duration) -> Duration {
+        backlog::come_back(after, self.books.dice().u64())
+    }
+
+    /// Refuses what would only wait for a store that does not answer.
+    fn expect_answers(&self, home: Partition) -> Result<(), Refusal> {
+        if self.books.is_stalled(home) {
+            return Err(Refusal::StoreStalled { retry_after: self.come_back(Duration::ZERO) });
+        }
+        Ok(())
+    }
+
     /// Judges a typed code. Refused and wrong codes are verdicts, not refusals.
     pub async fn check(&self, request: CheckRequest) -> Result<Checked, Refusal> {
         let CheckRequest { tenant, id, code, purpose, context, request_id } = request;
@@ -170,47 +159,6 @@ impl Intake {
         let hash = challenge::fingerprint(&self.keys.install, fields);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         RequestId::parse(&hex).expect("64 hex digits are visible ASCII")
-    }
-
-    /// Sends one more message: ends the current wait and lets the next candidate go, or one of the asked channel. Counts
-    /// as a send for the limits of recipient and tenant. A repeat with the same request id changes nothing.
-    pub async fn resend(&self, request: ResendRequest) -> Result<Resent, Refusal> {
-        let setup = self.setup.load_full();
-        let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
-        let mut is_counted = false;
-        for _ in 0..ROUNDS {
-            let before = self.owned(&request.tenant, request.id).await?;
-            let (policy, digits) = policy_of(&setup, &before);
-            let fresh = drawing::draw(&before, &policy, digits, &self.keys, self.books.dice());
-            let now = self.books.now();
-            let decided = lifecycle::resend(&before, request.channel, &fresh, &policy, now);
-            let step = match decided {
-                Ok(step) => step,
-                Err(refusal) => {
-                    return self.resent_before(&request, before, Refusal::Resend(refusal), &policy).await;
-                }
-            };
-            if !is_counted && let Err(refusal) = self.count_for_tenant(tenant).await {
-                return self.resent_before(&request, before, refusal, &policy).await;
-            }
-            is_counted = true;
-            let next = step.next.clone();
-            let request_key = request.request_id.as_ref().map(|id| self.resend_key(id, &request));
-            let along = Along { request: request_key, limits: tenant.recipient_limits.clone() };
-            let verification = match self.books.commit(Some(&before), step, &policy, along).await? {
-                CommitVerdict::Done => next,
-                CommitVerdict::Repeated(id) => self.owned(&request.tenant, id).await?,
-                CommitVerdict::RequestReused => return Err(Refusal::RequestReused),
-                CommitVerdict::Limited { rule, retry_after } => {
-                    let rule = tenant.recipient_limits[rule];
-                    return Err(Refusal::RecipientLimited { rule, retry_after });
-                }
-                CommitVerdict::Conflict => continue,
-            };
-            let resend_allowed_at = lifecycle::resend_allowed_at(&verification, &policy);
-            return Ok(Resent { verification, resend_allowed_at });
-        }
-        Err(BooksError::Contended { id: request.id }.into())
     }
 
     /// Takes a verification back. One that has ended stays as it ended.
@@ -262,31 +210,5 @@ impl Intake {
     async fn owned(&self, tenant: &TenantId, id: VerificationId) -> Result<Verification, Refusal> {
         let found = self.books.load(id).await?;
         found.filter(|verification| verification.tenant == *tenant).ok_or(Refusal::NotFound)
-    }
-
-    /// A refused resend may be the repeat of one that was done; then the caller learns what came of that one.
-    async fn resent_before(
-        &self,
-        request: &ResendRequest,
-        before: Verification,
-        refusal: Refusal,
-        policy: &LifecyclePolicy,
-    ) -> Result<Resent, Refusal> {
-        let Some(id) = request.request_id.clone() else { return Err(refusal) };
-        match self.books.answered(&before, self.resend_key(&id, request)).await? {
-            Earlier::Answer(_) => {
-                let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
-                Ok(Resent { verification: before, resend_allowed_at })
-            }
-            Earlier::OtherQuestion => Err(Refusal::RequestReused),
-            Earlier::Nothing => Err(refusal),
-        }
-    }
-
-    fn resend_key(&self, id: &RequestId, request: &ResendRequest) -> RequestKey {
-        let channel = request.channel.map_or("", Channel::as_str);
-        let fields: [&[u8]; 3] = [b"resend", request.id.as_bytes(), channel.as_bytes()];
-        let fingerprint = challenge::fingerprint(&self.keys.install, &fields);
-        RequestKey { id: self.keyed(&[b"request", id.as_str().as_bytes()]), fingerprint }
     }
 }

@@ -1,9 +1,12 @@
 //! Gathers what is true of providers and lets `decision` make the plan.
 
+use std::time::Duration;
+
+use otter_decision::backlog;
 use otter_decision::plan::{self, Facts, Limits, Wanted};
 use otter_domain::{
-    Channel, Context, Locale, Moment, PhoneNumber, Plan, ProviderName, PurposePolicy, Route, Segment,
-    TenantId,
+    Channel, Context, Locale, Moment, Partition, PhoneNumber, Plan, ProviderName, PurposePolicy, Route,
+    RouteStep, Segment, TenantId,
 };
 use otter_message::Wish;
 
@@ -20,7 +23,8 @@ pub(crate) struct Question<'a> {
     pub(crate) locale: &'a Locale,
     pub(crate) allowed: Option<Vec<Channel>>,
     pub(crate) preferred: Vec<Channel>,
-    pub(crate) ttl: std::time::Duration,
+    pub(crate) ttl: Duration,
+    pub(crate) home: Partition,
     pub(crate) seed: u64,
 }
 
@@ -38,8 +42,7 @@ pub(crate) fn plan(setup: &Setup, view: &View, question: &Question<'_>, now: Mom
         min_useful: lifecycle.min_useful,
         max_attempts: lifecycle.resend.max_attempts,
     };
-    let facts =
-        |provider: &ProviderName, channel: Channel| facts(setup, view, question, provider, channel, now);
+    let facts = |provider: &ProviderName, step: &RouteStep| facts(setup, view, question, provider, step, now);
     plan::choose(question.route, &wanted, facts, &limits, question.seed)
 }
 
@@ -48,9 +51,10 @@ fn facts(
     view: &View,
     question: &Question<'_>,
     provider: &ProviderName,
-    channel: Channel,
+    step: &RouteStep,
     now: Moment,
 ) -> Facts {
+    let channel = step.channel;
     let configured = setup.providers.get(provider);
     let ability = configured.and_then(|configured| configured.capabilities.on(channel));
     let country = question.number.country();
@@ -70,8 +74,22 @@ fn facts(
         content: setup.catalogue.can_render(&wish).is_ok(),
         paused: view.directives.is_paused(provider),
         breaker_open,
+        lane_full: full(setup, view, provider, question.home, step.max_queue_wait, now).is_some(),
         health: if breaker_open { 0.0 } else { 1.0 },
         revocable: ability.is_some_and(|ability| ability.revocable),
         idempotent: ability.is_some_and(|ability| ability.idempotent),
     }
+}
+
+/// `None` if one more message can wait in a provider's lane; otherwise when to ask again.
+pub(crate) fn full(
+    setup: &Setup,
+    view: &View,
+    provider: &ProviderName,
+    home: Partition,
+    max_queue_wait: Duration,
+    now: Moment,
+) -> Option<Duration> {
+    let rate = setup.providers.get(provider).and_then(|provider| provider.capabilities.rate);
+    view.lanes.full(provider, &backlog::Question { home, max_queue_wait, rate }, now)
 }

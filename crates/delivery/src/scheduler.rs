@@ -67,9 +67,13 @@ impl Scheduler {
             // A panic here must not take the looks with it that are under way.
             let begun = AssertUnwindSafe(self.begin(home, room, phases, &mut looks)).catch_unwind().await;
             let begun = begun.unwrap_or_else(|_| Err(panicked()));
+            if looks.len() >= LOOKS {
+                looks.join_next().await;
+                continue;
+            }
             let is_news = trouble.is_news(&begun);
             let pause = match begun {
-                Ok(ROUND..) => continue,
+                Ok(count) if count == room => continue,
                 Ok(_) => TICK,
                 Err(error) => {
                     if is_news {
@@ -96,7 +100,8 @@ impl Scheduler {
         phases: &Phases,
         looks: &mut JoinSet<()>,
     ) -> Result<usize, BooksError> {
-        if room == 0 {
+        // What cannot be decided here is left for another scheduler.
+        if self.books.is_stalled(home) {
             return Ok(0);
         }
         let held = phases.hold("timers");

@@ -4,16 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use otter_evidence::{Breakers, Change, Directives, Rates};
+use arc_swap::ArcSwap;
+use futures::future::join_all;
+use otter_domain::ProviderName;
+use otter_evidence::{Breakers, Change, Directives, Lanes, Rates};
 use otter_runtime::{Phase, Phases};
-use otter_store::Board;
+use otter_store::{Board, Error};
+use tokio::time::timeout;
 use tracing::warn;
 
-use crate::Books;
 use crate::standing::{Trouble, standing};
+use crate::{Books, Setup};
 
 /// How old the view may be.
 const REFRESH: Duration = Duration::from_secs(2);
+
+/// How old what is known of lanes may be.
+const LANES: Duration = Duration::from_secs(1);
+
+/// The most partitions whose lanes are read.
+const LANES_READ: usize = 32;
 
 /// How long an open breaker stays on the board: longer than the longest that it stays open.
 const BREAKER_LIFE: Duration = Duration::from_secs(600);
@@ -27,6 +37,8 @@ pub struct View {
     pub breakers: Breakers,
     /// Operators' orders.
     pub directives: Directives,
+    /// How full lanes are; only where [`Self::keep_lanes_fresh`] runs.
+    pub lanes: Lanes,
     /// Breakers of ours that others have not been told of yet, by the board's key: no more than there are segments.
     untold: Mutex<BTreeMap<String, Vec<u8>>>,
 }
@@ -64,6 +76,49 @@ impl View {
                 () = tokio::time::sleep(REFRESH) => {}
             }
         }
+    }
+
+    /// Reads how full the lanes are of all providers that are configured.
+    pub async fn refresh_lanes(&self, books: &Books, setup: &Setup) -> Result<(), crate::BooksError> {
+        let names: Vec<ProviderName> = setup.providers.keys().cloned().collect();
+        let partitions = books.store().partitions();
+        // One that does not answer in time must not make all of them old.
+        let reads = partitions.all().take(LANES_READ);
+        let reads = reads.map(|home| timeout(LANES, books.store().lanes(home, names.clone())));
+        let (mut answers, mut failure) = (Vec::new(), None);
+        for answer in join_all(reads).await {
+            let answer = answer.unwrap_or(Err(Error::Unavailable { doing: "reading lanes", source: None }));
+            answers.push(answer.map_err(|error| failure = Some(error)).ok());
+        }
+        self.lanes.learn(&names, &answers, usize::from(partitions.get()));
+        failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Keeps what is known of lanes fresh until the process closes: for processes that put messages on them.
+    pub async fn keep_lanes_fresh(
+        self: Arc<Self>,
+        books: Arc<Books>,
+        setup: Arc<ArcSwap<Setup>>,
+        phases: Phases,
+    ) {
+        let refreshing = async || {
+            let mut trouble = Trouble::default();
+            while phases.now() < Phase::Closing {
+                let refreshed = self.refresh_lanes(&books, &setup.load_full()).await;
+                let is_news = trouble.is_news(&refreshed);
+                if let Err(error) = refreshed
+                    && is_news
+                {
+                    warn!(error = %error, "could not read how full the lanes are");
+                }
+                tokio::select! {
+                    biased;
+                    () = phases.reached(Phase::Closing) => return,
+                    () = tokio::time::sleep(LANES) => {}
+                }
+            }
+        };
+        standing("lanes", refreshing).await;
     }
 
     /// Tells the other processes of a breaker that opened or closed; again with the next refresh if that fails.

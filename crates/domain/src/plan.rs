@@ -95,6 +95,8 @@ pub enum Exclusion {
     Paused,
     /// Its breaker is open.
     BreakerOpen,
+    /// More waits in its lane than it sends in time.
+    LaneFull,
     /// There is no time left for it in the life of the code (RTE-33).
     NoTime,
     /// The verification may not have more attempts (SEC-19).
@@ -103,7 +105,7 @@ pub enum Exclusion {
 
 impl Exclusion {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ChannelNotAllowed,
         Self::ChannelUnsupported,
         Self::CountryUnsupported,
@@ -111,6 +113,7 @@ impl Exclusion {
         Self::NoContent,
         Self::Paused,
         Self::BreakerOpen,
+        Self::LaneFull,
         Self::NoTime,
         Self::TooManyAttempts,
     ];
@@ -125,6 +128,7 @@ impl Exclusion {
             Self::NoContent => "no_content",
             Self::Paused => "paused",
             Self::BreakerOpen => "breaker_open",
+            Self::LaneFull => "lane_full",
             Self::NoTime => "no_time",
             Self::TooManyAttempts => "too_many_attempts",
         }

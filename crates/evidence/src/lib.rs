@@ -1,14 +1,17 @@
-//! What this process knows of how providers do: outcomes merged across processes, breakers and operators' orders.
+//! What this process knows of how providers do: outcomes merged across processes, breakers, operators' orders, and how
+//! full lanes are.
 //!
 //! Everything here is a view that is at most 2 s old; the truth is in the store. Nothing here decides: rates and
 //! breakers are computed by `decision`. Nothing here runs by itself either: `delivery` refreshes it.
 
 mod breakers;
 mod directives;
+mod lanes;
 mod notes;
 mod rates;
 
 pub use breakers::{Breakers, Change};
 pub use directives::Directives;
+pub use lanes::Lanes;
 pub use notes::{read_notes, write_note};
 pub use rates::{Rates, Row, Window};

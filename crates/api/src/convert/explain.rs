@@ -31,6 +31,7 @@ fn excluded(exclusion: Exclusion) -> &'static str {
         Exclusion::NoContent => "No text or template fits the language, the payment or the code's life.",
         Exclusion::Paused => "An operator paused the provider.",
         Exclusion::BreakerOpen => "The provider's breaker is open for this channel and country.",
+        Exclusion::LaneFull => "More messages wait for the provider than it sends in time.",
         Exclusion::NoTime => "The code's life is too short to get to it.",
         Exclusion::TooManyAttempts => "The verification may not have so many attempts.",
     }

@@ -82,6 +82,7 @@ fn choice_reason(reason: &ChoiceReason) -> v1::ChoiceReason {
             Exclusion::NoContent => v1::ChoiceReason::NoContent,
             Exclusion::Paused => v1::ChoiceReason::Paused,
             Exclusion::BreakerOpen => v1::ChoiceReason::BreakerOpen,
+            Exclusion::LaneFull => v1::ChoiceReason::LaneFull,
             Exclusion::NoTime => v1::ChoiceReason::NoTime,
             Exclusion::TooManyAttempts => v1::ChoiceReason::TooManyAttempts,
         },

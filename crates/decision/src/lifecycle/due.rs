@@ -97,13 +97,16 @@ impl Turn<'_> {
             {
                 self.advance(None);
             }
-            // Nothing else is due, so it is a wish to take a message back that stayed unanswered.
             Phase::Queued { .. }
             | Phase::Claimed { .. }
             | Phase::Retrying { .. }
             | Phase::Accepted { .. }
             | Phase::Ambiguous { .. }
-            | Phase::Ended { .. } => self.recall_again(),
+            | Phase::Ended { .. } => {}
+        }
+        if self.effects.is_empty() {
+            // Nothing else was due, so it was a wish to take a message back that stayed unanswered.
+            self.recall_again();
         }
     }
 

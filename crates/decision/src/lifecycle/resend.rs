@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use otter_domain::{Channel, Ending, LifecyclePolicy, Moment, Origin, Phase, State, Verification};
+use otter_domain::{Candidate, Channel, Ending, LifecyclePolicy, Moment, Origin, Phase, State, Verification};
 
-use super::advance::{is_open, next_candidate};
+use super::advance::is_open;
 use super::{Fresh, Step, Turn};
 
 /// Why no further message is sent now.
@@ -54,6 +54,18 @@ pub fn resend(
     policy: &LifecyclePolicy,
     now: Moment,
 ) -> Result<Step, ResendRefusal> {
+    resend_by(verification, channel, |_| true, fresh, policy, now)
+}
+
+/// The same among the candidates that `may_send` names; [`ResendRefusal::NoCandidate`] if none of them can.
+pub fn resend_by(
+    verification: &Verification,
+    channel: Option<Channel>,
+    may_send: impl Fn(&Candidate) -> bool,
+    fresh: &Fresh,
+    policy: &LifecyclePolicy,
+    now: Moment,
+) -> Result<Step, ResendRefusal> {
     if let State::Ended { how, .. } = verification.state_at(now) {
         return Err(ResendRefusal::Ended(how));
     }
@@ -71,7 +83,7 @@ pub fn resend(
         Some(_) => {}
         None => return Err(ResendRefusal::NoTime),
     }
-    let candidate = choose(verification, channel).ok_or(ResendRefusal::NoCandidate)?;
+    let candidate = choose(verification, channel, may_send).ok_or(ResendRefusal::NoCandidate)?;
     let mut turn = Turn::new(verification, fresh, policy, now);
     turn.recall_current();
     turn.queue(candidate, Origin::Resend, None);
@@ -88,19 +100,23 @@ fn live_until(phase: &Phase) -> Option<Moment> {
     }
 }
 
-fn choose(verification: &Verification, channel: Option<Channel>) -> Option<usize> {
+fn choose(
+    verification: &Verification,
+    channel: Option<Channel>,
+    may_send: impl Fn(&Candidate) -> bool,
+) -> Option<usize> {
     let candidates = &verification.private.as_ref()?.plan.candidates;
-    let wanted = |index: &usize| channel.is_none_or(|channel| candidates[*index].channel == channel);
     let tried = |index: usize| verification.attempts.iter().any(|a| usize::from(a.candidate) == index);
-    let open = |index: &usize| is_open(verification, candidates, &candidates[*index]);
-    let untried = if channel.is_none() {
-        next_candidate(verification)
-    } else {
-        (0..candidates.len()).find(|index| wanted(index) && !tried(*index) && open(index))
+    let fits = |index: &usize| {
+        let candidate = &candidates[*index];
+        channel.is_none_or(|channel| candidate.channel == channel)
+            && is_open(verification, candidates, candidate)
+            && may_send(candidate)
     };
+    let untried = (0..candidates.len()).find(|index| !tried(*index) && fits(index));
     untried.or_else(|| {
         // The one that was used longest ago first.
         let used = verification.attempts.iter().map(|attempt| usize::from(attempt.candidate));
-        used.filter(|index| *index < candidates.len()).find(|index| wanted(index) && open(index))
+        used.filter(|index| *index < candidates.len()).find(fits)
     })
 }

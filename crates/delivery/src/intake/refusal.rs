@@ -44,6 +44,16 @@ pub enum Refusal {
         /// When one more is allowed.
         retry_after: Duration,
     },
+    /// Everybody who could send has more waiting than can be sent in time; nothing was taken.
+    Overloaded {
+        /// When it makes sense to ask again.
+        retry_after: Duration,
+    },
+    /// The store does not answer, so nothing was asked of it.
+    StoreStalled {
+        /// When it makes sense to ask again.
+        retry_after: Duration,
+    },
     /// There is no such verification for this tenant.
     NotFound,
     /// No further message is sent now.

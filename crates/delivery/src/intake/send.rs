@@ -5,8 +5,9 @@ use std::time::Duration;
 use otter_decision::lifecycle::{self, Fresh, Opening};
 use otter_decision::{admission, challenge};
 use otter_domain::{
-    Channel, Code, Context, Locale, Moment, PaymentPolicy, PhoneNumber, Plan, PurposeName, PurposePolicy,
-    RequestId, Route, Subject, TenantId, TenantPolicy, Verification, VerificationId,
+    Channel, ChoiceReason, Code, Considered, Context, Exclusion, Locale, Moment, Partition, PaymentPolicy,
+    PhoneNumber, Plan, PurposeName, PurposePolicy, RequestId, Route, Subject, TenantId, TenantPolicy,
+    Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, Earlier, RequestKey};
 
@@ -78,9 +79,9 @@ impl Intake {
         let purpose = tenant.purposes.get(&request.purpose).ok_or(Refusal::UnknownPurpose)?;
         admit(&request, tenant, purpose)?;
         match self.accept(&request, &setup, tenant, purpose).await {
-            Err(refusal @ (Refusal::NoRoute(_) | Refusal::TenantLimited { .. })) => {
-                self.sent_before(&request, tenant, purpose, refusal).await
-            }
+            Err(
+                refusal @ (Refusal::NoRoute(_) | Refusal::TenantLimited { .. } | Refusal::Overloaded { .. }),
+            ) => self.sent_before(&request, tenant, purpose, refusal).await,
             answer => answer,
         }
     }
@@ -97,14 +98,20 @@ impl Intake {
         let ttl = request.ttl.unwrap_or(purpose.ttl);
         let asked = request.locale.as_ref().or(purpose.locale.as_ref());
         let locale = setup.catalogue.locale(&request.tenant, asked, request.number.country());
+        let home = self.home(&request.number);
         let plan = self.plan(setup, request, purpose, route, &locale, ttl);
         if request.dry_run {
             return Ok(self.explained(request, plan, ttl));
         }
-        if plan.candidates.is_empty() {
-            return Err(Refusal::NoRoute(Box::new(plan)));
-        }
+        let Some(first) = plan.candidates.first() else {
+            return Err(match self.relief(setup, route, &plan, home) {
+                Some(retry_after) => Refusal::Overloaded { retry_after },
+                None => Refusal::NoRoute(Box::new(plan)),
+            });
+        };
+        self.expect_answers(home)?;
         self.count_for_tenant(tenant).await?;
+        self.view.lanes.begin(&first.provider);
         let mut id = self.draw_id(&request.number);
         for _ in 0..DRAWS {
             let opening = self.opening(id, request, purpose, plan.clone(), locale.clone(), ttl);
@@ -163,15 +170,37 @@ impl Intake {
             allowed: (!request.allowed.is_empty()).then(|| request.allowed.clone()),
             preferred: request.preferred.clone(),
             ttl,
+            home: self.home(&request.number),
             seed: self.books.dice().u64(),
         };
         planning::plan(setup, &self.view, &question, self.books.now())
     }
 
-    fn draw_id(&self, number: &PhoneNumber) -> VerificationId {
+    fn home(&self, number: &PhoneNumber) -> Partition {
         let hash = challenge::partition_hash(&self.keys.install, number);
-        let home = self.books.store().partitions().of_hash(hash);
-        VerificationId::new(self.books.now(), home, self.books.dice().u64().to_be_bytes())
+        self.books.store().partitions().of_hash(hash)
+    }
+
+    fn draw_id(&self, number: &PhoneNumber) -> VerificationId {
+        VerificationId::new(self.books.now(), self.home(number), self.books.dice().u64().to_be_bytes())
+    }
+
+    /// When a plan that is empty only because lanes are full would not be any more; `None` if it is empty anyway.
+    fn relief(&self, setup: &Setup, route: &Route, plan: &Plan, home: Partition) -> Option<Duration> {
+        if !otter_decision::plan::is_shed(plan) {
+            return None;
+        }
+        let full = |considered: &Considered| {
+            if considered.reason != ChoiceReason::Excluded(Exclusion::LaneFull) {
+                return None;
+            }
+            let step = route.steps.get(usize::from(considered.step))?;
+            let (provider, now) = (&considered.provider, self.books.now());
+            planning::full(setup, &self.view, provider, home, step.max_queue_wait, now)
+        };
+        // A lane may have got room since the plan was made.
+        let soonest = plan.considered.iter().filter_map(full).min();
+        Some(self.come_back(soonest.unwrap_or_default()))
     }
 
     /// What stands in for an account that a caller names: only the keyed hash is stored, and counts failed checks as well.

@@ -66,3 +66,18 @@ async fn a_message_that_cannot_be_made_says_nothing_about_the_provider() {
     let open = worker.view.breakers.not_closed(worker.books.now());
     assert_eq!(open.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_process_learns_of_a_breaker_that_could_not_be_told_at_first() {
+    let (house, worker) = House::usual().await;
+    worker.store.disturb(Op::Post, Fault::Refused, 2);
+    house.send().await;
+    house.vendor("alpha").next().await.fail(FailureClass::Misconfigured);
+    house.vendor("beta").next().await.accept();
+    // Two refreshes of the one and one of the other.
+    sleep(seconds(7)).await;
+    assert_eq!(worker.store.calls(Op::Post), 3);
+    let plan = house.front.intake.send(house.request()).await.unwrap().plan.unwrap();
+    assert_eq!(plan.candidates[0].provider.as_str(), "beta");
+    house.vendor("beta").next().await.accept();
+}

@@ -125,7 +125,8 @@ async fn what_happens_between_subscribing_and_the_first_reading_is_heard() {
 #[tokio::test(start_paused = true)]
 async fn a_position_that_is_not_kept_any_more_is_refused_and_never_a_gap() {
     let retention = Retention { events: seconds(60), ..Retention::default() };
-    let house = House::without_workers(Plan { retention, ..Plan::usual() }).await;
+    let (house, _worker) = House::open(Plan { retention, ..Plan::usual() }).await;
+    house.vendor("alpha").answers_by_itself(millis(10), Ok(None));
     let mut listening = house.front.feed.subscribe(tenant("shop"), None).await.unwrap();
     house.send_to(1).await;
     assert!(!all(&mut listening).await.is_empty());

@@ -154,6 +154,12 @@ impl House {
         let scheduler = Scheduler::new(Arc::clone(&front.books), Arc::clone(&setup), Arc::clone(&keys));
         let mut house = Self { memory, setup, vendors, keys, front };
         house.front.tasks.push(tokio::spawn(scheduler.run(house.front.lifecycle().phases())));
+        let fresh = Arc::clone(&house.front.view).keep_lanes_fresh(
+            Arc::clone(&house.front.books),
+            Arc::clone(&house.setup),
+            house.front.lifecycle().phases(),
+        );
+        house.front.tasks.push(tokio::spawn(fresh));
         let feed = Arc::clone(&house.front.feed);
         house.front.tasks.push(tokio::spawn(feed.run(house.front.lifecycle().phases())));
         house
@@ -177,6 +183,10 @@ impl House {
             node.tasks.push(tokio::spawn(worker.run(provider(vendor), phases)));
         }
         node
+    }
+
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys)
     }
 
     pub(crate) fn vendor(&self, name: &str) -> &Vendor {

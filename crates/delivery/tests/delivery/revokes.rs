@@ -130,3 +130,19 @@ async fn what_cannot_be_taken_back_any_more_is_settled() {
     assert_eq!(house.until(id, is_settled).await.private, None);
     assert!(began.elapsed() < seconds(1), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_revoke_that_fails_for_now_is_asked_again_while_the_verification_is_pending() {
+    let (house, _worker) = House::open(rcs_then_sms()).await;
+    let id = house.send().await;
+    house.vendor("delta").next().await.accept();
+    house.vendor("alpha").next().await.accept();
+    for _ in 0..3 {
+        let failure = Failure::new(FailureClass::Unavailable, ErrorClass::Network);
+        house.vendor("delta").next_revoke().await.answer(Err(failure));
+    }
+    house.vendor("delta").next_revoke().await.answer(Ok(RecallOutcome::Revoked));
+    let now = house.until(id, is_settled).await;
+    assert!(now.is_pending(), "{now:#?}");
+    assert_eq!(now.attempts.len(), 2);
+}

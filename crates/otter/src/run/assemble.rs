@@ -72,7 +72,9 @@ pub(crate) fn grpc(settings: &Settings, jitter: u32) -> Options {
         max_message_bytes: configured.max_message_bytes,
         max_connection_age: configured.max_connection_age.mul_f64(1.0 - f64::from(jitter % 1000) / 10_000.0),
         max_concurrent_streams: configured.max_concurrent_streams,
-        ..Options::default()
+        max_calls: configured.max_calls,
+        max_sends: configured.max_sends,
+        max_streams: configured.max_streams,
     }
 }
 

@@ -229,6 +229,9 @@ impl Node {
         if let Some(listener) = grpc {
             let feed = Feed::new(Arc::clone(&self.books));
             self.spawn(Arc::clone(&feed).run(phases.clone()));
+            let (view, books, setup) =
+                (Arc::clone(&self.view), Arc::clone(&self.books), Arc::clone(&self.setup));
+            self.spawn(view.keep_lanes_fresh(books, setup, phases.clone()));
             let intake = Intake::new(
                 Arc::clone(&self.books),
                 Arc::clone(&self.setup),

@@ -1,0 +1,133 @@
+//! One more message for a person who waits.
+
+use std::time::Duration;
+
+use otter_decision::challenge;
+use otter_decision::lifecycle::{self, Fresh, ResendRefusal, Step};
+use otter_domain::{
+    Candidate, Channel, LifecyclePolicy, Moment, RequestId, TenantId, Verification, VerificationId,
+};
+use otter_store::{CommitVerdict, Earlier, RequestKey};
+
+use super::{Intake, Refusal};
+use crate::books::Along;
+use crate::scheduler::policy_of;
+use crate::{BooksError, Setup, drawing, planning};
+
+/// How often a resend is decided again because somebody else committed first.
+const ROUNDS: usize = 16;
+
+/// A wish for one more message.
+#[derive(Debug, Clone)]
+pub struct ResendRequest {
+    /// Who asks.
+    pub tenant: TenantId,
+    /// Which verification.
+    pub id: VerificationId,
+    /// Over which channel, if it matters.
+    pub channel: Option<Channel>,
+    /// The caller's name for this call.
+    pub request_id: Option<RequestId>,
+}
+
+/// What became of a resend.
+#[derive(Debug, Clone)]
+pub struct Resent {
+    /// The verification with the new attempt.
+    pub verification: Verification,
+    /// When the next resend is allowed, if ever.
+    pub resend_allowed_at: Option<Moment>,
+}
+
+impl Intake {
+    /// Sends one more message: ends the current wait and lets the next candidate go, or one of the asked channel. Counts
+    /// as a send for the limits of recipient and tenant. A repeat with the same request id changes nothing.
+    pub async fn resend(&self, request: ResendRequest) -> Result<Resent, Refusal> {
+        let setup = self.setup.load_full();
+        let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
+        let mut is_counted = false;
+        for _ in 0..ROUNDS {
+            let before = self.owned(&request.tenant, request.id).await?;
+            let (policy, digits) = policy_of(&setup, &before);
+            let fresh = drawing::draw(&before, &policy, digits, &self.keys, self.books.dice());
+            let step = match self.decide_resend(&setup, &before, request.channel, &fresh, &policy) {
+                Ok(step) => step,
+                Err(refusal) => return self.resent_before(&request, before, refusal, &policy).await,
+            };
+            if let Some(home) = before.id.partition(self.books.store().partitions()) {
+                self.expect_answers(home)?;
+            }
+            if !is_counted && let Err(refusal) = self.count_for_tenant(tenant).await {
+                return self.resent_before(&request, before, refusal, &policy).await;
+            }
+            is_counted = true;
+            let next = step.next.clone();
+            let request_key = request.request_id.as_ref().map(|id| self.resend_key(id, &request));
+            let along = Along { request: request_key, limits: tenant.recipient_limits.clone() };
+            let verification = match self.books.commit(Some(&before), step, &policy, along).await? {
+                CommitVerdict::Done => next,
+                CommitVerdict::Repeated(id) => self.owned(&request.tenant, id).await?,
+                CommitVerdict::RequestReused => return Err(Refusal::RequestReused),
+                CommitVerdict::Limited { rule, retry_after } => {
+                    let rule = tenant.recipient_limits[rule];
+                    return Err(Refusal::RecipientLimited { rule, retry_after });
+                }
+                CommitVerdict::Conflict => continue,
+            };
+            let resend_allowed_at = lifecycle::resend_allowed_at(&verification, &policy);
+            return Ok(Resent { verification, resend_allowed_at });
+        }
+        Err(BooksError::Contended { id: request.id }.into())
+    }
+
+    /// Lets the next candidate go whose lane has room.
+    fn decide_resend(
+        &self,
+        setup: &Setup,
+        before: &Verification,
+        channel: Option<Channel>,
+        fresh: &Fresh,
+        policy: &LifecyclePolicy,
+    ) -> Result<Step, Refusal> {
+        let now = self.books.now();
+        let has_room = |candidate: &Candidate| {
+            let Some(home) = before.id.partition(self.books.store().partitions()) else { return true };
+            let Candidate { provider, max_queue_wait, .. } = candidate;
+            planning::full(setup, &self.view, provider, home, *max_queue_wait, now).is_none()
+        };
+        lifecycle::resend_by(before, channel, has_room, fresh, policy, now).map_err(|refusal| {
+            let is_shed = refusal == ResendRefusal::NoCandidate
+                && lifecycle::resend(before, channel, fresh, policy, now).is_ok();
+            if is_shed {
+                return Refusal::Overloaded { retry_after: self.come_back(Duration::ZERO) };
+            }
+            Refusal::Resend(refusal)
+        })
+    }
+
+    /// A refused resend may be the repeat of one that was done; then the caller learns what came of that one.
+    async fn resent_before(
+        &self,
+        request: &ResendRequest,
+        before: Verification,
+        refusal: Refusal,
+        policy: &LifecyclePolicy,
+    ) -> Result<Resent, Refusal> {
+        let Some(id) = request.request_id.clone() else { return Err(refusal) };
+        match self.books.answered(&before, self.resend_key(&id, request)).await? {
+            Earlier::Answer(_) => {
+                let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
+                Ok(Resent { verification: before, resend_allowed_at })
+            }
+            Earlier::OtherQuestion => Err(Refusal::RequestReused),
+            Earlier::Nothing => Err(refusal),
+        }
+    }
+
+    fn resend_key(&self, id: &RequestId, request: &ResendRequest) -> RequestKey {
+        let channel = request.channel.map_or("", Channel::as_str);
+        let fields: [&[u8]; 3] = [b"resend", request.id.as_bytes(), channel.as_bytes()];
+        let fingerprint = challenge::fingerprint(&self.keys.install, &fields);
+        RequestKey { id: self.keyed(&[b"request", id.as_str().as_bytes()]), fingerprint }
+    }
+}
