@@ -31,7 +31,8 @@ pub enum Passage {
     Open,
     /// They wait until it is open again, as behind a cut that heals: what was sent long ago arrives then.
     Held,
-    /// They are lost; the connection stays open.
+    /// They are lost, and so is whatever comes later in this direction of the same connection, which stays open: a
+    /// stream has no gaps. New connections are as good as the weather.
     Swallowed,
 }
 
@@ -259,6 +260,7 @@ async fn deliver(
     passage: fn(&Weather) -> Passage,
     mut draws: Draws,
 ) -> End {
+    let mut is_torn = false;
     while let Some((arrival, piece)) = under_way.recv().await {
         arrival.await;
         let open = weather.wait_for(|weather| passage(weather) != Passage::Held).await;
@@ -267,7 +269,8 @@ async fn deliver(
         if is_last && draws.one_in(2) {
             return End::Reset;
         }
-        if passage(&now) == Passage::Open && to.write_all(&piece).await.is_err() {
+        is_torn |= passage(&now) == Passage::Swallowed;
+        if !is_torn && to.write_all(&piece).await.is_err() {
             return End::Closed;
         }
         if is_last {
