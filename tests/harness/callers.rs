@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use otter_contract::v1::otp_service_client::OtpServiceClient;
+use otter_contract::v1::{SendOtpRequest, SendOtpResponse};
 use tonic::transport::Endpoint;
 use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
@@ -55,6 +56,11 @@ impl Callers {
             authorized(endpoint.timeout(DEADLINE).connect_timeout(DEADLINE).connect_lazy())
         };
         Self { lines: Arc::new(urls.into_iter().map(line).collect()), next: Arc::default() }
+    }
+
+    /// Sends as asked, by one process, once.
+    pub async fn send(&self, request: SendOtpRequest) -> Result<SendOtpResponse, Status> {
+        self.line().send_otp(request).await.map(Response::into_inner)
     }
 
     /// The next process in turn.

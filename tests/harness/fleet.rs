@@ -134,12 +134,18 @@ impl Fleet {
     /// Starts everything over the store with this address, and returns when all are ready. `more` is put at the end of
     /// every process's configuration.
     pub async fn start(store_url: &str, shape: Shape, more: &str) -> Self {
+        Self::start_over(store_url, "", shape, more).await
+    }
+
+    /// The same with further settings of the section `store`, line by line.
+    pub async fn start_over(store_url: &str, store: &str, shape: Shape, more: &str) -> Self {
         let vendor = vendor_with_journal().await;
         let ports = |count: usize| (0..count).map(|_| free_port()).collect::<Vec<_>>();
         let (api, receipts) = (ports(shape.api), ports(shape.receipts));
         let clock = Arc::new(WallClock::open());
         let blows = Arc::default();
-        let base = configuration_of(store_url, &vendor.base_url(), more);
+        let base = configuration_of(store_url, &vendor.base_url(), more)
+            .replace("[store]\n", &format!("[store]\n{store}\n"));
         let mut processes = Vec::new();
         for role in Role::ALL {
             for place in 0..shape.count(role) {
