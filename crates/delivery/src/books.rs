@@ -9,12 +9,13 @@ use futures::future::BoxFuture;
 use otter_decision::challenge;
 use otter_decision::lifecycle::{Step, next_due};
 use otter_domain::{
-    AttemptNumber, CheckSubmission, Clock, Effect, JobKind, LifecyclePolicy, LimitRule, MessageId, Moment,
-    Partition, Verification, VerificationId, Version,
+    AttemptNumber, CheckSubmission, Clock, Effect, Ending, JobKind, LifecyclePolicy, LimitRule, MessageId,
+    Moment, Partition, State, Verification, VerificationId,
 };
 use otter_runtime::{Dice, StoreClock};
 use otter_store::{
-    CheckAnswer, Commit, CommitVerdict, Error, MergeVerdict, Nonce, ReceiptMerge, RequestKey, Stamped, Store,
+    CheckAnswer, Commit, CommitVerdict, Earlier, Error, LetterKey, MergeVerdict, Nonce, ReceiptMerge,
+    RequestKey, RequestScope, Stamped, Store,
 };
 use thiserror::Error as ThisError;
 
@@ -26,10 +27,10 @@ use crate::{Keys, tally};
 /// How often a decision is made again because somebody else committed first.
 const ROUNDS: usize = 16;
 
-/// How often a commit whose answer was lost is asked for again under the same nonce.
 /// How long a partition may leave commits unanswered before new messages are refused instead of waiting for it.
 const STALL: Duration = Duration::from_secs(1);
 
+/// How often a commit whose answer was lost is asked for again under the same nonce.
 const REPEATS: usize = 2;
 
 /// The store could not be asked, or something else is in the way.
@@ -124,7 +125,6 @@ impl Books {
         self.clock.steady()
     }
 
-    pub(crate) fn metrics(&self) -> &Metrics {
     /// Whether a partition has left commits unanswered for so long that no more should wait for it.
     pub(crate) fn is_stalled(&self, home: Partition) -> bool {
         let since = self.commits[usize::from(home.index())].silent_since();
@@ -136,6 +136,7 @@ impl Books {
         self.store.partitions().all().any(|home| self.is_stalled(home))
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
@@ -210,17 +211,25 @@ impl Books {
         Ok(self.stamped(batcher.ask(commit.clone()).await?))
     }
 
-    /// Asks whether a request was answered before, without changing anything: a commit on a version that never was can
-    /// only conflict, and what was asked before is looked at first.
+    /// Takes a dead letter away for good, and counts the end that it brings; false if there is no such letter.
+    pub async fn discard(&self, home: Partition, key: &LetterKey) -> Result<bool, BooksError> {
+        let Some(discarded) = self.stamped(self.store.discard(home, key).await?) else { return Ok(false) };
+        if let Some((verification, how)) = discarded.ended {
+            tally::ended(&self.metrics, &verification, how, self.now());
+        }
+        Ok(true)
+    }
+
+    /// Says what was answered before under a request's name, for the tenant and recipient of this verification.
     pub(crate) async fn answered(
         &self,
         verification: &Verification,
         request: RequestKey,
-    ) -> Result<CommitVerdict, BooksError> {
-        let step = Step { next: verification.clone(), effects: Vec::new(), changed: false };
-        let never = Verification { version: Version(u64::MAX - 1), ..verification.clone() };
-        let along = Along { request: Some(request), limits: Vec::new() };
-        self.commit(Some(&never), step, &LifecyclePolicy::default(), along).await
+    ) -> Result<Earlier, BooksError> {
+        let home = verification.id.partition(self.store.partitions());
+        let home = home.expect("an id that was made or loaded here has a partition");
+        let Verification { tenant, recipient, .. } = verification.clone();
+        Ok(self.stamped(self.store.answered(home, RequestScope { tenant, recipient }, request).await?))
     }
 
     fn commit_of(
@@ -248,6 +257,9 @@ impl Books {
 
     /// Decides on a verification and commits, again and again until nobody else was faster. Returns the verification as
     /// it is then, whether or not anything changed; `None` if it does not exist.
+    ///
+    /// Without its private part nobody knows who could be tried next. So a decision that depends on it is
+    /// [`Error::Unreadable`], while the verification can be ended by its caller or by its deadline.
     pub(crate) async fn decide(
         &self,
         id: VerificationId,
@@ -267,6 +279,10 @@ impl Books {
             let step = decide(&before, self.now());
             if !step.changed {
                 return Ok(Some(before));
+            }
+            if is_blind(&before, &step.next) {
+                let why = format!("what is sealed of verification {id} does not open here");
+                return Err(Error::Unreadable { why }.into());
             }
             let next = step.next.clone();
             match self.commit(Some(&before), step, policy, Along::default()).await? {
@@ -299,10 +315,23 @@ impl Books {
     }
 }
 
+/// Whether a decision was made without knowing the plan that it depends on.
+fn is_blind(before: &Verification, next: &Verification) -> bool {
+    let goes_by_plan = match next.state {
+        State::Pending | State::Ended { how: Ending::Failed, .. } => true,
+        State::Ended {
+            how: Ending::Verified { .. } | Ending::Expired | Ending::Exhausted | Ending::Cancelled,
+            ..
+        } => false,
+    };
+    before.is_pending() && before.private.is_none() && goes_by_plan
+}
+
 type Ask<I, O> = fn(Arc<dyn Store>, Partition, Vec<I>) -> BoxFuture<'static, Result<Stamped<Vec<O>>, Error>>;
 
 fn batchers<I: Send + 'static, O: Send + 'static>(
     store: &Arc<dyn Store>,
+    clock: &Arc<StoreClock>,
     ask: Ask<I, O>,
 ) -> Vec<Batcher<I, O>> {
     let batcher = |home| {
@@ -311,4 +340,3 @@ fn batchers<I: Send + 'static, O: Send + 'static>(
     };
     store.partitions().all().map(batcher).collect()
 }
-    clock: &Arc<StoreClock>,

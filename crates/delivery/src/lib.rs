@@ -8,6 +8,7 @@ mod batch;
 mod books;
 mod desk;
 mod drawing;
+mod failing;
 mod feed;
 mod intake;
 mod keys;

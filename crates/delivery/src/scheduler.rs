@@ -7,12 +7,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 use otter_decision::lifecycle;
-use otter_domain::{Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification};
+use otter_domain::{
+    Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification, VerificationId,
+};
 use otter_runtime::{Phase, Phases, Pulse};
-use otter_store::Error;
+use otter_store::{Burial, DeadReason, Error};
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
+use crate::failing::{Failing, TRIES};
 use crate::standing::{TURN, Trouble, standing};
 use crate::{Books, BooksError, Keys, Setup, drawing};
 
@@ -35,12 +38,13 @@ pub struct Scheduler {
     books: Arc<Books>,
     setup: Arc<ArcSwap<Setup>>,
     keys: Arc<Keys>,
+    failing: Arc<Failing>,
 }
 
 impl Scheduler {
     /// A scheduler over these books.
     pub fn new(books: Arc<Books>, setup: Arc<ArcSwap<Setup>>, keys: Arc<Keys>) -> Self {
-        Self { books, setup, keys }
+        Self { books, setup, keys, failing: Arc::default() }
     }
 
     /// Works on all partitions until the process drains. Dropping it stops it at once; what it had begun is due again
@@ -63,14 +67,14 @@ impl Scheduler {
         while phases.now() < Phase::Draining {
             pulse.beat();
             while looks.try_join_next().is_some() {}
-            let room = ROUND.min(LOOKS - looks.len());
-            // A panic here must not take the looks with it that are under way.
-            let begun = AssertUnwindSafe(self.begin(home, room, phases, &mut looks)).catch_unwind().await;
-            let begun = begun.unwrap_or_else(|_| Err(panicked()));
             if looks.len() >= LOOKS {
                 looks.join_next().await;
                 continue;
             }
+            let room = ROUND.min(LOOKS - looks.len());
+            // A panic here must not take the looks with it that are under way.
+            let begun = AssertUnwindSafe(self.begin(home, room, phases, &mut looks)).catch_unwind().await;
+            let begun = begun.unwrap_or_else(|_| Err(panicked()));
             let is_news = trouble.is_news(&begun);
             let pause = match begun {
                 Ok(count) if count == room => continue,
@@ -122,11 +126,30 @@ impl Scheduler {
     async fn look_safely(&self, verification: Verification) {
         let id = verification.id;
         match AssertUnwindSafe(self.look(verification)).catch_unwind().await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => self.failing.worked(id),
             Ok(Err(error)) => {
                 warn!(verification_id = %id, error = %error, "could not decide on what is due");
+                if is_its_own(&error) {
+                    self.count(id, &error.to_string()).await;
+                }
             }
-            Err(_) => error!(verification_id = %id, "a look at what is due panicked"),
+            Err(_) => {
+                error!(verification_id = %id, "a look at what is due panicked");
+                self.count(id, "a look at it panicked").await;
+            }
+        }
+    }
+
+    /// Counts a failure; one that fails again and again is put aside, so that it is not tried for ever.
+    async fn count(&self, id: VerificationId, why: &str) {
+        let Some(home) = id.partition(self.books.store().partitions()) else { return };
+        if !self.failing.failed(id) {
+            return;
+        }
+        let detail = format!("it failed {TRIES} times in a row when its time had come: {why}");
+        let burial = Burial { id, reason: DeadReason::HandlingFailed, detail };
+        if let Err(error) = self.books.store().bury(home, vec![burial]).await {
+            warn!(verification_id = %id, error = %error, "could not put aside what fails");
         }
     }
 
@@ -153,6 +176,17 @@ impl Scheduler {
             self.books.metrics().reclaimed(&provider);
         }
         Ok(())
+    }
+}
+
+/// Whether an error is about the one verification, and not about the store.
+fn is_its_own(error: &BooksError) -> bool {
+    match error {
+        BooksError::Contended { .. } => true,
+        BooksError::Store(error) => match **error {
+            Error::Unreadable { .. } => true,
+            Error::Unavailable { .. } | Error::Unsuitable { .. } => false,
+        },
     }
 }
 

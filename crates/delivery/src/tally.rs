@@ -73,7 +73,8 @@ pub(crate) fn checked(
     }
 }
 
-fn ended(metrics: &Metrics, verification: &Verification, how: Ending, now: Moment) {
+/// Counts the end of a verification.
+pub(crate) fn ended(metrics: &Metrics, verification: &Verification, how: Ending, now: Moment) {
     let (is_verified, credited) = match how {
         Ending::Verified { by } => (true, by),
         Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => (false, None),

@@ -78,6 +78,25 @@ async fn what_follows_from_a_receipt_is_made_up_for_when_the_vendor_repeats_it()
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_is_made_up_for_when_the_repeat_names_the_message_by_our_id() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let locator = Locator::MessageId(call.dispatch.message_id);
+    call.accept();
+    house.until(id, is_accepted).await;
+    let report = Report { locator, ..lost(house.report(id, 1, "alpha", ReceiptStatus::Undelivered)) };
+    house.front.store.disturb(Op::Commit, Fault::Refused, 3);
+    assert!(house.front.desk.book(&provider("alpha"), &report).await.is_err());
+    house.front.store.calm();
+    let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    assert_eq!(again, Reported::Stale);
+    let began = Instant::now();
+    house.vendor("gamma").next().await.accept();
+    assert_eq!(began.elapsed(), seconds(0), "not only at the end of the wait");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_vendor_that_hangs_up_does_not_stop_what_follows_from_its_receipt() {
     let (house, _worker) = House::usual().await;
     let id = house.send().await;

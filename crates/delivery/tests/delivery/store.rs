@@ -1,5 +1,6 @@
 //! One process's way to the store, which a test can disturb.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) enum Fault {
     Refused,
     /// It is done and the answer is lost.
     AnswerLost,
+    /// It answers that a record cannot be read.
+    Unreadable,
     /// The engine panics.
     Panics,
     /// It waits until the faults are gone.
@@ -54,11 +57,18 @@ pub(crate) struct FaultyStore {
     faults: watch::Sender<Vec<(Op, Fault, usize)>>,
     /// How often each kind of call was made.
     calls: Mutex<Vec<Op>>,
+    /// Whether what is sealed does not open any more.
+    is_blind: AtomicBool,
 }
 
 impl FaultyStore {
     pub(crate) fn new(inner: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { inner, faults: watch::Sender::new(Vec::new()), calls: Mutex::default() })
+        Arc::new(Self {
+            inner,
+            faults: watch::Sender::new(Vec::new()),
+            calls: Mutex::default(),
+            is_blind: AtomicBool::new(false),
+        })
     }
 
     /// Lets the next calls of a kind go wrong.
@@ -72,6 +82,17 @@ impl FaultyStore {
 
     pub(crate) fn calls(&self, op: Op) -> usize {
         self.calls.lock().unwrap().iter().filter(|call| **call == op).count()
+    }
+
+    /// From now on reads and receipts show nothing that is sealed.
+    pub(crate) fn lose_key(&self) {
+        self.is_blind.store(true, Ordering::SeqCst);
+    }
+
+    fn hide(&self, verification: &mut Verification) {
+        if self.is_blind.load(Ordering::SeqCst) {
+            verification.private = None;
+        }
     }
 
     fn fault(&self, op: Op) -> Option<Fault> {
@@ -97,6 +118,7 @@ impl FaultyStore {
             None | Some(Fault::Nothing) => call.await,
             Some(Fault::Refused) => lost,
             Some(Fault::AnswerLost) => call.await.and(lost),
+            Some(Fault::Unreadable) => Err(Error::Unreadable { why: "a test says so".to_owned() }),
             Some(Fault::Panics) => panic!("the engine of a test panics"),
             Some(Fault::Hangs) => {
                 self.calmed().await;
@@ -168,7 +190,13 @@ impl Store for FaultyStore {
         home: Partition,
         items: Vec<ReceiptMerge>,
     ) -> Result<Stamped<Vec<MergeVerdict>>, Error> {
-        self.pass(Op::Merge, self.inner.merge(home, items)).await
+        let mut answer = self.pass(Op::Merge, self.inner.merge(home, items)).await?;
+        for verdict in &mut answer.value {
+            if let MergeVerdict::Advanced { verification, .. } = verdict {
+                self.hide(verification);
+            }
+        }
+        Ok(answer)
     }
 
     async fn due(&self, home: Partition, max: usize) -> Result<Stamped<Vec<Verification>>, Error> {
@@ -180,7 +208,9 @@ impl Store for FaultyStore {
         home: Partition,
         ids: Vec<VerificationId>,
     ) -> Result<Stamped<Vec<Option<Verification>>>, Error> {
-        self.pass(Op::Load, self.inner.load(home, ids)).await
+        let mut answer = self.pass(Op::Load, self.inner.load(home, ids)).await?;
+        answer.value.iter_mut().flatten().for_each(|verification| self.hide(verification));
+        Ok(answer)
     }
 
     async fn events(
