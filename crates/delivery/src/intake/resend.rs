@@ -5,7 +5,7 @@ use std::time::Duration;
 use otter_decision::challenge;
 use otter_decision::lifecycle::{self, Fresh, ResendRefusal, Step};
 use otter_domain::{
-    Candidate, Channel, LifecyclePolicy, Moment, RequestId, TenantId, Verification, VerificationId,
+    Attempt, Candidate, Channel, LifecyclePolicy, Moment, RequestId, TenantId, Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, Earlier, RequestKey};
 
@@ -46,9 +46,13 @@ impl Intake {
         let setup = self.setup.load_full();
         let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
         let mut is_counted = false;
+        let mut queued = None;
         for _ in 0..ROUNDS {
             let before = self.owned(&request.tenant, request.id).await?;
             let (policy, digits) = policy_of(&setup, &before);
+            if queued.take().is_some_and(|queued| has_queued(&before, &queued)) {
+                return Ok(resent(before, &policy));
+            }
             let fresh = drawing::draw(&before, &policy, digits, &self.keys, self.books.dice());
             let step = match self.decide_resend(&setup, &before, request.channel, &fresh, &policy) {
                 Ok(step) => step,
@@ -72,10 +76,12 @@ impl Intake {
                     let rule = tenant.recipient_limits[rule];
                     return Err(Refusal::RecipientLimited { rule, retry_after });
                 }
-                CommitVerdict::Conflict => continue,
+                CommitVerdict::Conflict => {
+                    queued = next.attempts.last().cloned();
+                    continue;
+                }
             };
-            let resend_allowed_at = lifecycle::resend_allowed_at(&verification, &policy);
-            return Ok(Resent { verification, resend_allowed_at });
+            return Ok(resent(verification, &policy));
         }
         Err(BooksError::Contended { id: request.id }.into())
     }
@@ -115,10 +121,7 @@ impl Intake {
     ) -> Result<Resent, Refusal> {
         let Some(id) = request.request_id.clone() else { return Err(refusal) };
         match self.books.answered(&before, self.resend_key(&id, request)).await? {
-            Earlier::Answer(_) => {
-                let resend_allowed_at = lifecycle::resend_allowed_at(&before, policy);
-                Ok(Resent { verification: before, resend_allowed_at })
-            }
+            Earlier::Answer(_) => Ok(resent(before, policy)),
             Earlier::OtherQuestion => Err(Refusal::RequestReused),
             Earlier::Nothing => Err(refusal),
         }
@@ -130,4 +133,15 @@ impl Intake {
         let fingerprint = challenge::fingerprint(&self.keys.install, &fields);
         RequestKey { id: self.keyed(&[b"request", id.as_str().as_bytes()]), fingerprint }
     }
+}
+
+fn resent(verification: Verification, policy: &LifecyclePolicy) -> Resent {
+    let resend_allowed_at = lifecycle::resend_allowed_at(&verification, policy);
+    Resent { verification, resend_allowed_at }
+}
+
+/// Whether an attempt that conflicted was queued after all: the answer was lost, and others have built on it since.
+fn has_queued(verification: &Verification, queued: &Attempt) -> bool {
+    let named = |attempt: &Attempt| (attempt.origin, attempt.candidate, attempt.queued_at);
+    verification.attempt(queued.number).is_some_and(|attempt| named(attempt) == named(queued))
 }

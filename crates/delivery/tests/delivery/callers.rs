@@ -40,6 +40,28 @@ async fn a_resend_lets_the_next_candidate_go_and_its_repeat_sends_nothing_more()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resend_whose_answer_was_lost_is_not_refused_because_it_was_done() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    house.vendor("alpha").next().await.accept();
+    house.until(id, is_accepted).await;
+    let report = house.report(id, 1, "alpha", otter_domain::ReceiptStatus::Delivered);
+    house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    sleep(seconds(31)).await;
+    house.front.store.disturb(Op::Commit, Fault::AnswerLost, 1);
+    house.front.store.disturb(Op::Commit, Fault::Hangs, 1);
+    let (intake, request) = (house.front.intake.clone(), house.resend_request(id, None));
+    let resending = tokio::spawn(async move { intake.resend(request).await });
+    // Before the commit is asked for again, the message is sent and its outcome booked.
+    house.vendor("beta").next().await.accept();
+    house.until(id, |it| it.attempts.len() == 2 && is_accepted(it)).await;
+    house.front.store.calm();
+    let resent = resending.await.unwrap().unwrap();
+    assert_eq!(resent.verification.attempts.len(), 2);
+    assert_eq!(house.vendor("gamma").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeat_is_answered_as_before_although_nobody_could_send_it_now() {
     let (house, _worker) = House::open(Plan::of(vec![(Channel::Sms, vec!["alpha"])])).await;
     let first = house.front.intake.send(named(house.request(), "request-1")).await.unwrap();
