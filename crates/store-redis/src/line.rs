@@ -85,7 +85,7 @@ impl Whereabouts {
 /// Holds the line. Dropping it hangs up.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    state: watch::Receiver<State>,
+    state: Arc<watch::Sender<State>>,
     reports: mpsc::Sender<Report>,
     task: JoinHandle<()>,
 }
@@ -110,14 +110,14 @@ impl Keeper {
         reported: mpsc::Receiver<Report>,
         first: State,
     ) -> Self {
-        let (sender, state) = watch::channel(first);
-        let task = tokio::spawn(keep(dialer, reports.clone(), reported, sender));
+        let state = Arc::new(watch::Sender::new(first));
+        let task = tokio::spawn(keep(dialer, reports.clone(), reported, Arc::clone(&state)));
         Self { state, reports, task }
     }
 
     /// The line, once there is one.
     pub(crate) async fn line(&self) -> Line {
-        let mut state = self.state.clone();
+        let mut state = self.state.subscribe();
         loop {
             if let State::Up(line) = &*state.borrow_and_update() {
                 return line.clone();
@@ -131,7 +131,7 @@ impl Keeper {
 
     /// The line and what becomes of it.
     pub(crate) fn state(&self) -> watch::Receiver<State> {
-        self.state.clone()
+        self.state.subscribe()
     }
 
     /// Why there is no line, if there is none and a try has failed.
@@ -160,19 +160,36 @@ impl Keeper {
 
     /// Takes note of an error on the connection of a round.
     fn note(&self, round: u64, error: &RedisError) {
-        let report = if error.is_timeout() {
-            Report::Doubtful(round)
+        if error.is_timeout() {
+            // With a full queue the same has been reported by others.
+            self.reports.try_send(Report::Doubtful(round)).ok();
         } else if error.is_io_error()
             || error.is_unrecoverable_error()
             || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
         {
-            Report::Lost(round)
-        } else {
-            return;
-        };
-        // With a full queue the same has been reported by others.
-        self.reports.try_send(report).ok();
+            // At once, so that whoever tries again waits for another line instead of failing on this one.
+            self.state.send_if_modified(|state| {
+                let is_up = is_up(state, round);
+                if is_up {
+                    *state = State::Down(None);
+                }
+                is_up
+            });
+        }
     }
+}
+
+fn is_up(state: &State, round: u64) -> bool {
+    match state {
+        State::Up(line) => line.round == round,
+        State::Down(_) => false,
+    }
+}
+
+/// Returns when the line of a round is no more, or nobody can tell any more.
+async fn goes_down(state: &mut watch::Receiver<State>, round: u64) {
+    // An error says that the sender is gone; the answer itself is of no use.
+    drop(state.wait_for(|state| !is_up(state, round)).await);
 }
 
 impl Drop for Keeper {
@@ -199,22 +216,23 @@ async fn keep(
     dialer: Dialer,
     reports: mpsc::Sender<Report>,
     mut reported: mpsc::Receiver<Report>,
-    state: watch::Sender<State>,
+    state: Arc<watch::Sender<State>>,
 ) {
+    let first = match &*state.borrow() {
+        State::Up(line) => Some(line.clone()),
+        State::Down(_) => None,
+    };
     let mut round = 0;
+    let mut line = match first {
+        Some(line) => line,
+        None => dialer.redial(round, &reports, &state).await,
+    };
     loop {
-        let up = match &*state.borrow() {
-            State::Up(line) => Some(line.clone()),
-            State::Down(_) => None,
-        };
-        if let Some(line) = up {
-            dialer.until_lost(&line, &mut reported).await;
-            round = line.round + 1;
-            tracing::info!(server = %line.server, "the connection to the store is lost");
-            state.send_replace(State::Down(None));
-        }
-        let line = dialer.redial(round, &reports, &state).await;
-        state.send_replace(State::Up(line));
+        dialer.until_lost(&line, &mut reported, state.subscribe()).await;
+        tracing::info!(server = %line.server, "the connection to the store is lost");
+        state.send_replace(State::Down(None));
+        round += 1;
+        line = dialer.redial(round, &reports, &state).await;
     }
 }
 
@@ -255,9 +273,15 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    async fn until_lost(&self, line: &Line, reported: &mut mpsc::Receiver<Report>) {
+    async fn until_lost(
+        &self,
+        line: &Line,
+        reported: &mut mpsc::Receiver<Report>,
+        mut state: watch::Receiver<State>,
+    ) {
         loop {
             let is_lost = tokio::select! {
+                () = goes_down(&mut state, line.round) => true,
                 report = reported.recv() => match report {
                     Some(Report::Lost(round)) => round == line.round,
                     Some(Report::Doubtful(round)) => round == line.round && !self.answers(line).await,
@@ -271,6 +295,7 @@ impl Dialer {
         }
     }
 
+    /// Connects again and again until it works, and says so.
     async fn redial(&self, round: u64, reports: &mpsc::Sender<Report>, state: &watch::Sender<State>) -> Line {
         let mut pause = FIRST_PAUSE;
         let mut is_told = false;
@@ -279,7 +304,10 @@ impl Dialer {
         }
         loop {
             let failure = match self.dial(round, reports, self.depth.later()).await {
-                Ok(line) => return line,
+                Ok(line) => {
+                    state.send_replace(State::Up(line.clone()));
+                    return line;
+                }
                 Err(failure) => failure,
             };
             if let (Failure::Unsuitable(why), false) = (&failure, is_told) {

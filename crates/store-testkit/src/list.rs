@@ -154,7 +154,8 @@ macro_rules! store_suite {
     (@turns $open:expr; $($module:ident { $($behaviour:ident)+ })+) => {
         $($(
             eprintln!("{}", concat!(stringify!($module), "::", stringify!($behaviour)));
-            $crate::suite::$module::$behaviour(&$open).await;
+            // In a box: all of them in one future would be too much for a stack.
+            Box::pin($crate::suite::$module::$behaviour(&$open)).await;
         )+)+
     };
     (@tests $open:path; $($module:ident { $($behaviour:ident)+ })+) => {
