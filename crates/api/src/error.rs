@@ -122,9 +122,10 @@ pub(crate) fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::ReaderTooSlow
         | ErrorReason::Overloaded => Code::ResourceExhausted,
         ErrorReason::RequestIdReused => Code::AlreadyExists,
-        ErrorReason::VerificationNotFound | ErrorReason::AttemptNotFound | ErrorReason::ProviderNotFound => {
-            Code::NotFound
-        }
+        ErrorReason::VerificationNotFound
+        | ErrorReason::AttemptNotFound
+        | ErrorReason::ProviderNotFound
+        | ErrorReason::DeadLetterNotFound => Code::NotFound,
         ErrorReason::StoreUnavailable | ErrorReason::Draining => Code::Unavailable,
         ErrorReason::Contention => Code::Aborted,
         ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
@@ -172,9 +173,9 @@ pub(crate) fn refused(refusal: &Refusal, about: About) -> Status {
                 .retry_after(*retry_after)
                 .quota("tenant", "sends a second")
         }
-        Refusal::NotFound => {
         Refusal::Overloaded { retry_after } => overloaded(*retry_after),
         Refusal::StoreStalled { retry_after } => stalled(*retry_after),
+        Refusal::NotFound => {
             Problem::new(ErrorReason::VerificationNotFound, "there is no verification with this id")
         }
         Refusal::Resend(refusal) => resend(*refusal, about),

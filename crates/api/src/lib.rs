@@ -7,6 +7,7 @@
 mod callers;
 mod checked;
 mod convert;
+mod dead_letter_service;
 mod error;
 mod events;
 mod fields;

@@ -69,6 +69,10 @@ const ALL: [Method; 17] = [
     once("/otter.admin.v1.ProviderService/ListProviders", Scope::Admin),
     once("/otter.admin.v1.ProviderService/PauseProvider", Scope::Admin),
     once("/otter.admin.v1.ProviderService/ResumeProvider", Scope::Admin),
+    once("/otter.admin.v1.DeadLetterService/ListDeadLetters", Scope::Admin),
+    once("/otter.admin.v1.DeadLetterService/GetDeadLetter", Scope::Admin),
+    once("/otter.admin.v1.DeadLetterService/RetryDeadLetter", Scope::Admin),
+    once("/otter.admin.v1.DeadLetterService/DropDeadLetter", Scope::Admin),
 ];
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use otter_contract::FILE_DESCRIPTOR_SET;
+use otter_contract::admin::v1::dead_letter_service_server::{
+    DeadLetterServiceServer, SERVICE_NAME as DEAD_LETTERS,
+};
 use otter_contract::admin::v1::provider_service_server::{ProviderServiceServer, SERVICE_NAME as PROVIDERS};
 use otter_contract::admin::v1::rate_service_server::{RateServiceServer, SERVICE_NAME as RATES};
 use otter_contract::v1::otp_service_server::{OtpServiceServer, SERVICE_NAME as OTP};
@@ -25,6 +28,7 @@ use tonic_health::server::{HealthReporter, health_reporter};
 use tracing::{info, warn};
 
 use crate::Access;
+use crate::dead_letter_service::DeadLetterDesk;
 use crate::gate::{Gate, Room};
 use crate::otp::Otp;
 use crate::provider_service::ProviderDesk;
@@ -37,7 +41,7 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The services that have a health of their own; the empty name is the server's as a whole.
-const HEALTH: [&str; 4] = ["", OTP, RATES, PROVIDERS];
+const HEALTH: [&str; 5] = ["", OTP, RATES, PROVIDERS, DEAD_LETTERS];
 
 /// The server cannot be set up or stopped serving.
 #[derive(Debug, ThisError)]
@@ -87,12 +91,12 @@ pub struct Options {
     pub max_concurrent_streams: u32,
     /// How many calls may run at once; more are refused at once.
     pub max_calls: usize,
+    /// How many of them may begin messages (`SendOtp`, `ResendOtp`); the others are left for checks and reads.
+    pub max_sends: usize,
     /// How many streams may be open at once; more are refused at once.
     pub max_streams: usize,
 }
 
-    /// How many of them may begin messages (`SendOtp`, `ResendOtp`); the others are left for checks and reads.
-    pub max_sends: usize,
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -101,11 +105,11 @@ impl Default for Options {
             max_connection_age: Duration::from_secs(300),
             max_concurrent_streams: 256,
             max_calls: 1024,
+            max_sends: 768,
             max_streams: 1024,
         }
     }
 }
-            max_sends: 768,
 
 /// Certificates as PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +205,7 @@ fn services(parts: Parts, max_message_bytes: usize) -> Result<Routes, Error> {
     let Parts { intake, feed, rates, access, metrics, phases } = parts;
     let otp = Otp { intake: Arc::clone(&intake), feed, metrics, phases: phases.clone() };
     let providers = ProviderDesk { intake: Arc::clone(&intake), rates: Arc::clone(&rates), access };
+    let dead_letters = DeadLetterDesk { intake: Arc::clone(&intake) };
     let rates = RateDesk { rates, intake, phases };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -214,5 +219,9 @@ fn services(parts: Parts, max_message_bytes: usize) -> Result<Routes, Error> {
     let providers = ProviderServiceServer::new(providers)
         .accept_compressed(gzip)
         .max_decoding_message_size(max_message_bytes);
-    Ok(Routes::new(otp).add_service(rates).add_service(providers).add_service(reflection))
+    let dead_letters = DeadLetterServiceServer::new(dead_letters)
+        .accept_compressed(gzip)
+        .max_decoding_message_size(max_message_bytes);
+    let routes = Routes::new(otp).add_service(rates).add_service(providers).add_service(dead_letters);
+    Ok(routes.add_service(reflection))
 }

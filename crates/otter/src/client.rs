@@ -1,5 +1,6 @@
 //! The commands that talk to a running Otter over gRPC, as any other caller does.
 
+mod admin;
 mod cancel;
 mod check;
 mod connect;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Rates(rates::Arguments),
     /// Show how providers are doing; pause and resume them
     Providers(providers::Arguments),
+    /// Look after the installation: what nobody could work on
+    Admin(admin::Arguments),
 }
 
 /// Runs a client command. The exit codes are those of [`crate::cli`].
@@ -63,6 +66,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Events(arguments) => events::run(arguments, &mut screen).await,
         Command::Rates(arguments) => rates::run(arguments, &mut screen).await,
         Command::Providers(arguments) => providers::run(arguments, &mut screen).await,
+        Command::Admin(arguments) => admin::run(arguments, &mut screen).await,
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
@@ -89,6 +93,7 @@ impl Command {
             Self::Events(arguments) => &arguments.connection,
             Self::Rates(arguments) => &arguments.connection,
             Self::Providers(arguments) => arguments.connection(),
+            Self::Admin(arguments) => arguments.connection(),
         }
     }
 }

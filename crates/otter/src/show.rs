@@ -5,6 +5,7 @@
 
 mod answer;
 mod attempts;
+mod dead_letters;
 mod json;
 mod plan;
 mod providers;

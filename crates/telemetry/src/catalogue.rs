@@ -249,7 +249,7 @@ pub const QUEUE_DEPTH: Metric = gauge(
     "{job}",
     &["queue", "state"],
     2000,
-    "Jobs on a lane; every replica reports the same, so take max by (queue, state)",
+    "Jobs on a lane (state ready), and dead letters of the installation (queue all, state dead); every replica reports the same, so take max by (queue, state)",
 );
 /// The oldest job.
 pub const QUEUE_OLDEST: Metric = gauge(

@@ -293,6 +293,11 @@ impl Metrics {
         self.readings.set_lanes(lanes);
     }
 
+    /// Replaces how many dead letters scrapes read.
+    pub fn set_dead_letters(&self, letters: u64) {
+        self.readings.set_dead(letters);
+    }
+
     /// Replaces the breakers that scrapes read.
     pub fn set_breakers(&self, breakers: Vec<BreakerReading>) {
         self.readings.set_breakers(breakers);

@@ -61,6 +61,7 @@ fn record_everything(metrics: &Metrics) {
         oldest: second,
         ttl: Duration::from_secs(300),
     }]);
+    metrics.set_dead_letters(2);
     metrics.set_breakers(vec![BreakerReading { provider: twilio(), channel: sms, state: Breaker::Open }]);
 }
 

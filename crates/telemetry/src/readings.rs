@@ -98,6 +98,7 @@ pub(crate) struct Readings(Arc<Mutex<Latest>>);
 struct Latest {
     rates: BTreeMap<RateLabels, (f64, f64)>,
     lanes: Vec<LaneReading>,
+    dead: Option<u64>,
     breakers: Vec<BreakerReading>,
 }
 
@@ -144,6 +145,10 @@ impl Readings {
         self.change(|latest| latest.lanes = lanes);
     }
 
+    pub(crate) fn set_dead(&self, letters: u64) {
+        self.change(|latest| latest.dead = Some(letters));
+    }
+
     pub(crate) fn set_breakers(&self, breakers: Vec<BreakerReading>) {
         self.change(|latest| latest.breakers = breakers);
     }
@@ -163,6 +168,10 @@ impl Readings {
         self.observe(meter, &catalogue::QUEUE_DEPTH, |latest, gauge| {
             for lane in &latest.lanes {
                 gauge.observe(lane.ready as f64, &[queue(&lane.provider), KeyValue::new("state", "ready")]);
+            }
+            // Dead letters are the installation's, and some are of no lane.
+            if let Some(dead) = latest.dead {
+                gauge.observe(dead as f64, &[KeyValue::new("queue", "all"), KeyValue::new("state", "dead")]);
             }
         });
         self.observe(meter, &catalogue::QUEUE_OLDEST, |latest, gauge| {

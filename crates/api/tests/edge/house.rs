@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use otter_api::{Access, ApiKey, Caller, Callers, Options, Parts, Scope, Server};
+use otter_contract::admin::v1::dead_letter_service_client::DeadLetterServiceClient;
 use otter_contract::admin::v1::provider_service_client::ProviderServiceClient;
 use otter_contract::admin::v1::rate_service_client::RateServiceClient;
 use otter_contract::v1::otp_service_client::OtpServiceClient;
@@ -126,6 +127,10 @@ impl House {
 
     pub(crate) fn providers(&self) -> ProviderServiceClient<Wire> {
         ProviderServiceClient::new(self.wire.clone())
+    }
+
+    pub(crate) fn dead_letters(&self) -> DeadLetterServiceClient<Wire> {
+        DeadLetterServiceClient::new(self.wire.clone())
     }
 
     pub(crate) fn rates(&self) -> RateServiceClient<Wire> {

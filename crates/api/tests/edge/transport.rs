@@ -109,8 +109,13 @@ async fn health_is_told_per_service_and_before_the_process_leaves() {
     let house = House::open().await;
     let mut health = HealthClient::new(house.wire.clone());
     let of = |service: &str| HealthCheckRequest { service: service.into() };
-    for service in ["", "otter.v1.OtpService", "otter.admin.v1.RateService", "otter.admin.v1.ProviderService"]
-    {
+    for service in [
+        "",
+        "otter.v1.OtpService",
+        "otter.admin.v1.RateService",
+        "otter.admin.v1.ProviderService",
+        "otter.admin.v1.DeadLetterService",
+    ] {
         let told = health.check(of(service)).await.unwrap().into_inner();
         assert_eq!(told.status(), ServingStatus::Serving, "{service}");
     }

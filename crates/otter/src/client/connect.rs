@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use otter_contract::admin::v1::dead_letter_service_client::DeadLetterServiceClient;
 use otter_contract::admin::v1::provider_service_client::ProviderServiceClient;
 use otter_contract::admin::v1::rate_service_client::RateServiceClient;
 use otter_contract::v1::otp_service_client::OtpServiceClient;
@@ -148,6 +149,11 @@ impl Caller {
     /// The service that knows providers.
     pub(crate) fn providers(&self) -> ProviderServiceClient<Wire> {
         ProviderServiceClient::new(self.wire.clone())
+    }
+
+    /// The service that knows dead letters.
+    pub(crate) fn dead_letters(&self) -> DeadLetterServiceClient<Wire> {
+        DeadLetterServiceClient::new(self.wire.clone())
     }
 
     /// A request with the deadline of an answer.

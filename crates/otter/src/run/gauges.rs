@@ -1,4 +1,4 @@
-//! What scrapes read that nobody counts: rates, lanes and breakers.
+//! What scrapes read that nobody counts: rates, lanes, dead letters and breakers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,9 @@ impl Gauges {
             if let Err(error) = self.lanes().await {
                 warn!(error = %error, "could not read the lanes");
             }
+            if let Err(error) = self.dead_letters().await {
+                warn!(error = %error, "could not count the dead letters");
+            }
             tokio::select! {
                 () = tokio::time::sleep(REFRESH) => {}
                 () = phases.reached(Phase::Closing) => return,
@@ -66,6 +69,15 @@ impl Gauges {
             BreakerReading { provider: provider.clone(), channel, state: state.unwrap_or(Breaker::Closed) }
         });
         self.metrics.set_breakers(readings.collect());
+    }
+
+    async fn dead_letters(&self) -> Result<(), BooksError> {
+        let mut letters = 0;
+        for home in self.books.store().partitions().all() {
+            letters += self.books.store().dead_letters(home, None, 0).await?.value.total;
+        }
+        self.metrics.set_dead_letters(letters);
+        Ok(())
     }
 
     async fn lanes(&self) -> Result<(), BooksError> {

@@ -1,6 +1,6 @@
 //! The contract's enums in words, and how good each is.
 
-use otter_contract::admin::v1::{BreakerState, ProviderHealth, ProviderState, RateWindow};
+use otter_contract::admin::v1::{BreakerState, DeadLetterReason, ProviderHealth, ProviderState, RateWindow};
 use otter_contract::v1::{
     AttemptOrigin, AttemptState, Channel, CheckOutcome, ExpiryReason, FailureClass, ReceiptStatus, SucceedOn,
     VerificationState,
@@ -41,6 +41,7 @@ words! {
     BreakerState => "BREAKER_STATE_",
     Channel => "CHANNEL_",
     CheckOutcome => "CHECK_OUTCOME_",
+    DeadLetterReason => "DEAD_LETTER_REASON_",
     ExpiryReason => "EXPIRY_REASON_",
     FailureClass => "FAILURE_CLASS_",
     ProviderHealth => "PROVIDER_HEALTH_",

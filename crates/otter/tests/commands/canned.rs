@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use otter_contract::admin::v1::{Provider, ProviderHealth, ProviderState, Rate, RateWindow, Share};
+use otter_contract::admin::v1::{
+    DeadLetter, DeadLetterReason, Provider, ProviderHealth, ProviderState, Rate, RateWindow, Share,
+};
 use otter_contract::v1::event::Kind;
 use otter_contract::v1::watch_otp_response::Update;
 use otter_contract::v1::*;
@@ -163,6 +165,29 @@ pub(crate) fn provider(state: ProviderState) -> Provider {
         health: ProviderHealth::Healthy.into(),
         ..Provider::default()
     }
+}
+
+pub(crate) fn dead_letter(id: &str) -> DeadLetter {
+    DeadLetter {
+        id: id.to_owned(),
+        verification_id: ID.to_owned(),
+        tenant: "shop".to_owned(),
+        provider: "sms-a".to_owned(),
+        attempt: 1,
+        reason: DeadLetterReason::SealUnopened.into(),
+        detail: "it is sealed with key 3, which is not configured".to_owned(),
+        buried_time: Some(at(0)),
+        state: VerificationState::Pending.into(),
+        verification_expire_time: Some(at(300)),
+    }
+}
+
+/// The one letter that is known by its id.
+pub(crate) fn known_dead_letter(id: &str) -> Result<DeadLetter, Status> {
+    if id == "p00:first" {
+        return Ok(dead_letter(id));
+    }
+    Err(because(Code::NotFound, "DEAD_LETTER_NOT_FOUND", "there is no dead letter of this id (any more)"))
 }
 
 fn because(code: Code, reason: &str, message: &str) -> Status {

@@ -278,6 +278,30 @@ fn watched_rates_follow_each_other_where_there_is_no_terminal() {
 }
 
 #[test]
+fn dead_letters_are_listed_shown_retried_and_dropped() {
+    let server = Server::start();
+    let dead_letters =
+        |arguments: &[&str]| otter(&server.url(), &[&["admin", "dead-letters"], arguments].concat());
+    let listed = dead_letters(&["list", "--json"]).json();
+    let ids: Vec<_> =
+        listed["deadLetters"].as_array().unwrap().iter().map(|letter| letter["id"].clone()).collect();
+    assert_eq!(ids, ["p00:first", "p01:second"], "all pages");
+    assert_eq!(listed["deadLetters"][0]["reason"], "DEAD_LETTER_REASON_SEAL_UNOPENED");
+    let run = dead_letters(&["list"]);
+    assert!(run.output.contains("p01:second") && run.output.contains("seal unopened"), "{}", run.output);
+    for (word, told) in [("show", "dead letter "), ("retry", "put back to work: "), ("drop", "dropped: ")] {
+        let run = dead_letters(&[word, "p00:first"]);
+        assert_eq!(run.code, 0, "{}", run.errors);
+        assert!(run.output.starts_with(&format!("{told}p00:first\n")), "{}", run.output);
+        assert!(run.output.contains("it is sealed with key 3"), "{}", run.output);
+        let run = dead_letters(&[word, "p00:other"]);
+        assert_eq!(run.code, 3, "the server refused");
+        assert!(run.errors.contains("there is no dead letter"), "{}", run.errors);
+        assert_eq!(dead_letters(&[word]).code, 2);
+    }
+}
+
+#[test]
 fn providers_are_listed_paused_and_resumed() {
     let server = Server::start();
     let run = otter(&server.url(), &["providers", "list", "--json"]);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use futures::Stream;
+use otter_contract::admin::v1::dead_letter_service_server::{DeadLetterService, DeadLetterServiceServer};
 use otter_contract::admin::v1::provider_service_server::{ProviderService, ProviderServiceServer};
 use otter_contract::admin::v1::rate_service_server::{RateService, RateServiceServer};
 use otter_contract::admin::v1::*;
@@ -63,7 +64,8 @@ impl Server {
             let router = transport
                 .add_service(OtpServiceServer::new(desk.clone()))
                 .add_service(RateServiceServer::new(desk.clone()))
-                .add_service(ProviderServiceServer::new(desk));
+                .add_service(ProviderServiceServer::new(desk.clone()))
+                .add_service(DeadLetterServiceServer::new(desk));
             tokio::spawn(router.serve_with_incoming(incoming));
             address
         });
@@ -224,5 +226,43 @@ impl ProviderService for Desk {
         self.note(request, |_, _| {});
         let provider = Some(canned::provider(ProviderState::Active));
         Ok(Response::new(ResumeProviderResponse { provider }))
+    }
+}
+
+#[async_trait]
+impl DeadLetterService for Desk {
+    async fn list_dead_letters(
+        &self,
+        request: Request<ListDeadLettersRequest>,
+    ) -> Answer<ListDeadLettersResponse> {
+        let is_first = request.get_ref().page_token.is_empty();
+        self.note(request, |_, _| {});
+        let dead_letters = vec![canned::dead_letter(if is_first { "p00:first" } else { "p01:second" })];
+        let next_page_token = if is_first { "more".to_owned() } else { String::new() };
+        Ok(Response::new(ListDeadLettersResponse { dead_letters, next_page_token }))
+    }
+
+    async fn get_dead_letter(&self, request: Request<GetDeadLetterRequest>) -> Answer<GetDeadLetterResponse> {
+        let dead_letter = canned::known_dead_letter(&request.get_ref().id)?;
+        self.note(request, |_, _| {});
+        Ok(Response::new(GetDeadLetterResponse { dead_letter: Some(dead_letter) }))
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        request: Request<RetryDeadLetterRequest>,
+    ) -> Answer<RetryDeadLetterResponse> {
+        let dead_letter = canned::known_dead_letter(&request.get_ref().id)?;
+        self.note(request, |_, _| {});
+        Ok(Response::new(RetryDeadLetterResponse { dead_letter: Some(dead_letter) }))
+    }
+
+    async fn drop_dead_letter(
+        &self,
+        request: Request<DropDeadLetterRequest>,
+    ) -> Answer<DropDeadLetterResponse> {
+        let dead_letter = canned::known_dead_letter(&request.get_ref().id)?;
+        self.note(request, |_, _| {});
+        Ok(Response::new(DropDeadLetterResponse { dead_letter: Some(dead_letter) }))
     }
 }
