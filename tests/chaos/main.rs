@@ -7,4 +7,7 @@
 
 mod drain;
 mod roles;
+mod overload;
+mod provider;
+mod redis;
 mod scale;
