@@ -77,7 +77,7 @@ impl Intake {
                     return Err(Refusal::RecipientLimited { rule, retry_after });
                 }
                 CommitVerdict::Conflict => {
-                    queued = next.attempts.last().cloned();
+                    queued = Some(next);
                     continue;
                 }
             };
@@ -140,8 +140,15 @@ fn resent(verification: Verification, policy: &LifecyclePolicy) -> Resent {
     Resent { verification, resend_allowed_at }
 }
 
-/// Whether an attempt that conflicted was queued after all: the answer was lost, and others have built on it since.
-fn has_queued(verification: &Verification, queued: &Attempt) -> bool {
+/// Whether an attempt that conflicted was queued after all: the answer was lost, and others have built on it since. A code
+/// of its own tells it from one that somebody else queued at the same moment.
+fn has_queued(verification: &Verification, ours: &Verification) -> bool {
     let named = |attempt: &Attempt| (attempt.origin, attempt.candidate, attempt.queued_at);
+    let Some(queued) = ours.current() else { return false };
+    let digest = |of: &Verification| {
+        let slot = of.slots.iter().find(|slot| slot.attempt == Some(queued.number));
+        slot.map(|slot| slot.digest)
+    };
     verification.attempt(queued.number).is_some_and(|attempt| named(attempt) == named(queued))
+        && digest(verification).is_none_or(|found| digest(ours) == Some(found))
 }
