@@ -35,6 +35,11 @@ test: setup ## Run every test
 	$(CARGO) build --locked --bin otter
 	$(RUN_TESTS) --locked --workspace
 
+.PHONY: model
+model: ## Hold delivery against its model in 200000 random runs; more: make model SEEDS=1000000 SEED=200001
+	CARGO_PROFILE_TEST_OPT_LEVEL=2 OTTER_MODEL_SEEDS=$(or $(SEEDS),200000) OTTER_MODEL_SEED=$(or $(SEED),1) \
+		$(RUN_TESTS) --locked -p otter-delivery --test model
+
 .PHONY: docs
 docs: ## Render again the pages that tests hold to the code
 	UPDATE_GOLDEN=1 $(CARGO) test --locked -p otter-tests --test golden
