@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use otter_api::Options;
 use otter_contract::admin::v1::WatchRatesRequest;
-use otter_contract::v1::{GetOtpRequest, SendOtpRequest, SendOtpResponse, WatchOtpRequest};
+use otter_contract::v1::{
+    CheckOutcome, GetOtpRequest, ResendOtpRequest, SendOtpRequest, SendOtpResponse, WatchOtpRequest,
+};
 use otter_runtime::Grace;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
@@ -19,7 +21,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::house::{House, by, reason, retry_after, to_send};
+use crate::house::{CODE, House, by, reason, retry_after, to_check, to_send};
 
 /// A message whose first field is bytes where the contract has text.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -79,12 +81,28 @@ async fn a_call_too_many_is_refused_at_once() {
     let house = House::open_with(Options { max_calls: 0, max_streams: 1, ..Options::default() }).await;
     let status = house.otp().send_otp(by("shop", to_send())).await.unwrap_err();
     assert_eq!(reason(&status), "OVERLOADED");
-    assert_eq!(retry_after(&status), Duration::from_secs(1));
+    assert!((1_000..=1_500).contains(&retry_after(&status).as_millis()), "{status:?}");
     let watch = || by("operator", WatchRatesRequest::default());
     let open = house.rates().watch_rates(watch()).await.unwrap();
     let status = house.rates().watch_rates(watch()).await.unwrap_err();
     assert_eq!(reason(&status), "OVERLOADED");
     drop(open);
+}
+
+#[tokio::test]
+async fn sends_too_many_are_refused_while_checks_and_reads_are_served() {
+    let house = House::open_with(Options { max_sends: 0, ..Options::default() }).await;
+    let refused = house.otp().send_otp(by("shop", to_send())).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
+    let unknown = "018f2c5a-7b1e-7003-9d2e-4f5a6b7c8d9e";
+    let resend = ResendOtpRequest { verification_id: unknown.into(), ..ResendOtpRequest::default() };
+    let refused = house.otp().resend_otp(by("shop", resend)).await.unwrap_err();
+    assert_eq!(reason(&refused), "OVERLOADED");
+    let checked = house.otp().check_otp(by("shop", to_check(unknown, CODE))).await.unwrap().into_inner();
+    assert_eq!(checked.outcome(), CheckOutcome::Unknown);
+    let read = GetOtpRequest { verification_id: unknown.into() };
+    let missing = house.otp().get_otp(by("shop", read)).await.unwrap_err();
+    assert_eq!(reason(&missing), "VERIFICATION_NOT_FOUND");
 }
 
 #[tokio::test]
