@@ -255,6 +255,20 @@ pub fn needs_tidying(verification: &Verification) -> bool {
     })
 }
 
+/// When somebody must look at a verification that a check has ended: at once if a message has to be taken back, and
+/// otherwise at the end of a lease, as nobody would find out by themselves that its worker is gone.
+pub fn due_after_the_end(verification: &Verification, now: Moment) -> Option<Moment> {
+    let claim = verification.current().and_then(|attempt| match attempt.phase {
+        Phase::Claimed { lease_until, .. } => Some(lease_until),
+        Phase::Queued { .. }
+        | Phase::Retrying { .. }
+        | Phase::Accepted { .. }
+        | Phase::Ambiguous { .. }
+        | Phase::Ended { .. } => None,
+    });
+    if needs_tidying(verification) { Some(now) } else { claim }
+}
+
 /// Without a code of its own an attempt is known only if it is the only one.
 fn only_attempt(verification: &Verification) -> Option<AttemptNumber> {
     match verification.attempts.as_slice() {

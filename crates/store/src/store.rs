@@ -88,7 +88,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Judges submitted codes: one atomic step each (SEC-09), by the rules of `decision::check`. Counters of failed
     /// checks, evidence and events are booked in the same step. A check that ends the verification removes its timer, or
-    /// sets it to now if `decision::check::needs_tidying`.
+    /// sets it to `decision::check::due_after_the_end`.
     async fn check(
         &self,
         home: Partition,

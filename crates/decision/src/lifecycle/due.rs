@@ -34,9 +34,9 @@ fn own_instant(verification: &Verification, policy: &LifecyclePolicy, now: Momen
             Some(instant.unwrap_or(verification.expires_at).min(verification.expires_at))
         }
         State::Ended { .. } => verification.current().and_then(|attempt| match attempt.phase {
-            Phase::Claimed { lease_until, .. } if verification.private.is_some() => Some(lease_until),
-            Phase::Claimed { .. }
-            | Phase::Queued { .. }
+            // Whatever the end was: if its worker is gone, it is ambiguous, and counted so.
+            Phase::Claimed { lease_until, .. } => Some(lease_until),
+            Phase::Queued { .. }
             | Phase::Retrying { .. }
             | Phase::Accepted { .. }
             | Phase::Ambiguous { .. }

@@ -144,6 +144,19 @@ fn a_job_that_nobody_claims_is_withdrawn_for_the_next_candidate() {
 }
 
 #[test]
+fn a_lease_that_is_lost_after_the_end_is_ambiguous_as_well() {
+    let mut history = History::login();
+    assert!(history.claim());
+    history.on(Event::Cancelled);
+    // As a store that has erased everything of it.
+    history.verification.private = None;
+    assert_eq!(history.due_at(), Some(T0 + seconds(6)));
+    history.wait();
+    assert!(matches!(history.current().phase, Phase::Ambiguous { .. }));
+    assert_eq!(history.due_at(), None);
+}
+
+#[test]
 fn a_lost_lease_is_ambiguous_and_a_worker_that_wakes_up_may_still_say_what_happened() {
     let mut history = History::login();
     history.claim();

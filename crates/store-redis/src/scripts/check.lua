@@ -113,8 +113,9 @@ local function finish(record, how, by, elapsed)
   return needs_tidying(record)
 end
 
--- The terminal write: neither code nor digest survives it, and the number only while it is needed.
-local function erase(id, tidying)
+-- The terminal write: neither code nor digest survives it, and the number only while it is needed. Of a claim somebody must
+-- find out if its worker is gone.
+local function erase(id, record, tidying)
   local key = prefix .. 'v:' .. id
   if tidying then
     redis.call('HDEL', key, 'c')
@@ -122,7 +123,9 @@ local function erase(id, tidying)
   else
     redis.call('HDEL', key, 'b', 'c')
     redis.call('PEXPIRE', key, argument.keep.ended, 'NX')
-    set_timer(id, nil)
+    local last = record.a[#record.a]
+    local claim = last and last.f.c
+    set_timer(id, claim and record.c + claim.l)
   end
 end
 
@@ -135,7 +138,7 @@ local function succeed(item, record, counters, slot, elapsed)
   writing = true
   if item.request_id then redis.call('HSET', prefix .. 'v:' .. item.id, 'w', item.request_id) end
   local packed = write(item.id, record)
-  erase(item.id, tidying)
+  erase(item.id, record, tidying)
   for _, counter in ipairs(counters) do redis.call('DEL', counter.key) end
   if credited then
     local attempted = credited.l or credited.q
@@ -162,7 +165,7 @@ local function fail(item, record, counters, elapsed)
   end
   tell({ 'v', item.id, 't', record.t, 'kind', 'check_failed', 'remaining', remaining })
   if remaining == 0 then
-    erase(item.id, tidying)
+    erase(item.id, record, tidying)
     tell({ 'v', item.id, 't', record.t, 'kind', 'ended', 'how', 'exhausted' })
   end
   return { wrong = remaining }, packed

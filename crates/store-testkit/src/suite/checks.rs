@@ -8,13 +8,13 @@ use otter_domain::{
     Attempt, AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Ending, HappeningKind, KeyId,
     Measure, Moment, PresentedDigest, Revocation, State, Subject, TenantId, Verification,
 };
-use otter_store::{Commit, CommitVerdict};
+use otter_store::{Claim, Commit, CommitVerdict};
 use proptest::prelude::*;
 
 use super::model::{CheckModel, samples};
 use crate::bench::{Bench, Setup};
 use crate::fixture::{CODE, seconds, slot};
-use crate::kit::{Kit, change, creation, dispatch, named, submission};
+use crate::kit::{Kit, change, claim, creation, dispatch, named, submission};
 
 pub async fn the_right_code_ends_the_verification_in_one_step<B: Bench>(open: impl AsyncFn(Setup) -> B) {
     let kit = Kit::open(open).await;
@@ -267,6 +267,23 @@ pub async fn a_check_while_the_send_runs_does_not_disturb_it<B: Bench>(open: imp
     assert_eq!(kit.verdict(submission(&queued, 9)).await, CheckVerdict::Wrong { remaining: 4 });
     assert_eq!(kit.commit(change(&claimed)).await, CommitVerdict::Done);
     assert!(matches!(kit.verdict(submission(&queued, 1)).await, CheckVerdict::Verified { .. }));
+}
+
+pub async fn a_claim_that_its_verification_did_not_wait_for_is_looked_at_when_its_lease_is_over<B: Bench>(
+    open: impl AsyncFn(Setup) -> B,
+) {
+    let kit = Kit::open(open).await;
+    let mut over = Vec::new();
+    for lease in [seconds(60), Duration::from_millis(1)] {
+        let queued = kit.verification(vec![kit.queued(1, "slow")]);
+        kit.commit(dispatch(creation(&queued))).await;
+        let claimed = kit.store.claim(kit.home, Claim { lease, ..claim("slow", 1) }).await.unwrap();
+        assert_eq!(claimed.value.len(), 1);
+        assert!(matches!(kit.verdict(submission(&queued, 1)).await, CheckVerdict::Verified { .. }));
+        over.push(queued.id);
+    }
+    kit.bench.pass(Duration::from_millis(3)).await;
+    assert_eq!(kit.due(10).await, over[1..], "nobody else would find out that its worker is gone");
 }
 
 /// What happens in a random script: a check of one of three verifications of one recipient.

@@ -1,6 +1,6 @@
 //! Checks, by the executable specification itself.
 
-use otter_decision::check::{judge, needs_tidying};
+use otter_decision::check::{due_after_the_end, judge};
 use otter_domain::{CheckSubmission, CheckVerdict, FailedChecks, Moment, Verification};
 
 use super::{Changes, FailedScope, Key, PartitionState};
@@ -28,7 +28,7 @@ impl PartitionState {
                 held.winner = judgement.winner;
                 // The code in it must not outlive this, and nobody here can take it out and leave the number.
                 held.unopened = None;
-                let due = needs_tidying(&held.verification).then_some(now);
+                let due = due_after_the_end(&held.verification, now);
                 self.set_due(submission.id, due);
                 self.set_expiry(submission.id, now);
             }
