@@ -141,6 +141,18 @@ impl Judgement {
     }
 }
 
+impl Ledger {
+    /// Everything that is known of one verification, for whoever looks into a breach.
+    pub fn show(&self, id: &str) -> String {
+        let told = self.told.iter().find(|told| told.ids.first().is_some_and(|known| known == id));
+        let number = told.map(|told| told.number.as_str());
+        let received: Vec<_> =
+            self.journal.iter().filter(|received| Some(received.number.reveal()) == number).collect();
+        let (verification, story) = (self.finals.get(id), self.stories.get(id));
+        format!("{told:#?}\n{verification:#?}\n{story:#?}\n{received:#?}")
+    }
+}
+
 /// One attempt with the requests that the vendor received for it.
 struct Handed<'a> {
     attempt: &'a otter_contract::v1::Attempt,

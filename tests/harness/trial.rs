@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How long reading one verification may take, with everybody alive again.
 const READING: Duration = Duration::from_secs(60);
 
+/// Of how many breaches everything is shown that is known.
+const SHOWN: usize = 3;
+
 /// How many read at once.
 const READERS: usize = 16;
 
@@ -80,6 +83,9 @@ impl Trial {
         let (told, ()) = tokio::join!(load, faults(Going(is_over)));
         let ledger = self.close(fleet, &listener, told).await;
         let judgement = ledger.judge();
+        for breach in judgement.breaches.iter().take(SHOWN) {
+            print(&format!("{breach}\n{}", ledger.show(&breach.id)));
+        }
         let reclaimed = fleet.metric("otter_queue_reclaimed_total").await;
         self.report(&judgement, &listener, reclaimed, began.elapsed());
         judgement
@@ -129,14 +135,16 @@ impl Trial {
         for (name, value) in line.as_object().into_iter().flatten().filter(|(_, value)| value.is_number()) {
             table.push_str(&format!("  {:<32}{value:>10}\n", name.replace('_', " ")));
         }
-        #[allow(clippy::print_stdout, reason = "a report is for whoever runs the suite")]
-        {
-            println!("{table}");
-        }
+        print(&table);
         let path = report_file();
         let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("target is ours");
         file.write_all(format!("{line}\n").as_bytes()).expect("target is ours");
     }
+}
+
+#[allow(clippy::print_stdout, reason = "a report is for whoever runs the suite")]
+fn print(text: &str) {
+    println!("{text}");
 }
 
 /// Where reports are kept: one line of JSON for each run of a scenario.
