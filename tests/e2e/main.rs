@@ -22,6 +22,7 @@ macro_rules! on_both_stores {
 }
 
 mod checks;
+mod dead_letters;
 mod failover;
 mod journey;
 mod limits;
