@@ -118,6 +118,10 @@ impl Cluster {
 
     /// Takes note of why a call was not carried out.
     pub(crate) fn note(&self, home: Partition, primary: &Primary, failure: &Failure) {
+        if let Failure::Unconfirmed { .. } = failure {
+            // That says nothing about who owns what.
+            return;
+        }
         let same_host = || primary.line().map(|line| line.server.host);
         let target = failure.moved_to().and_then(|target| {
             let server = Server::parse(target, 0)?;

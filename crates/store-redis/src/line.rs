@@ -279,6 +279,9 @@ impl Dialer {
         reported: &mut mpsc::Receiver<Report>,
         mut state: watch::Receiver<State>,
     ) {
+        // Over all reports: who is doubted all the time may still be another than sentinels name.
+        let replaced = self.whereabouts.differ_from(&line.server);
+        tokio::pin!(replaced);
         loop {
             let is_lost = tokio::select! {
                 () = goes_down(&mut state, line.round) => true,
@@ -287,7 +290,7 @@ impl Dialer {
                     Some(Report::Doubtful(round)) => round == line.round && !self.answers(line).await,
                     None => return std::future::pending().await,
                 },
-                () = self.whereabouts.differ_from(&line.server) => true,
+                () = &mut replaced => true,
             };
             if is_lost {
                 return;
@@ -298,7 +301,7 @@ impl Dialer {
     /// Connects again and again until it works, and says so.
     async fn redial(&self, round: u64, reports: &mpsc::Sender<Report>, state: &watch::Sender<State>) -> Line {
         let mut pause = FIRST_PAUSE;
-        let mut is_told = false;
+        let mut told = String::new();
         if round > 0 {
             sleep(self.spread_out(pause)).await;
         }
@@ -310,9 +313,10 @@ impl Dialer {
                 }
                 Err(failure) => failure,
             };
-            if let (Failure::Unsuitable(why), false) = (&failure, is_told) {
-                tracing::warn!(problem = why.as_str(), "the store's server cannot be used");
-                is_told = true;
+            let problem = failure.to_string();
+            if problem != told {
+                tracing::warn!(error = problem, "the store cannot be reached; it is tried again");
+                told = problem;
             }
             state.send_replace(State::Down(Some(failure)));
             sleep(self.spread_out(pause)).await;

@@ -66,10 +66,10 @@ impl Scripts {
         }
     }
 
-    /// Whether what a script writes has to be as durable as the installation asks for before it is answered: that is so
-    /// for whatever accepts, claims, judges and merges.
+    /// Whether what a script wrote, or found written, has to be as durable as the installation asks for before it is
+    /// answered: that is so for whatever accepts, claims, judges and merges, and for what is told as accepted before.
     pub(crate) fn is_confirmed(&self, script: &Script) -> bool {
-        let confirmed = [&self.commit, &self.claim, &self.check, &self.merge];
+        let confirmed = [&self.commit, &self.answered, &self.claim, &self.check, &self.merge];
         confirmed.into_iter().any(|confirmed| std::ptr::eq(confirmed, script))
     }
 }

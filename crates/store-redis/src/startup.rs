@@ -167,13 +167,13 @@ impl Facts {
         }
     }
 
-    /// How many replicas take what is written, as far as it is known.
-    fn replicas(&self) -> Option<u64> {
+    /// How many replicas there are, and how many of them take what is written, as far as it is known.
+    fn replicas(&self) -> Option<(u64, u64)> {
         let connected: u64 = self.get("connected_slaves")?.parse().ok()?;
         let is_online = |place: &u64| {
             self.get(&format!("slave{place}")).is_none_or(|replica| replica.contains("state=online"))
         };
-        Some((0..connected).filter(is_online).count() as u64)
+        Some((connected, (0..connected).filter(is_online).count() as u64))
     }
 
     fn judge(&self, member: Member, durability: Durability) -> Findings {
@@ -263,15 +263,15 @@ impl Facts {
     }
 
     fn judge_replicas(&self, wanted: u8, findings: &mut Findings) {
-        let Some(connected) = self.replicas() else {
+        let Some((connected, online)) = self.replicas() else {
             findings.unknown.push(format!(
                 "it does not say how many replicas it has; see that there are exactly {wanted}"
             ));
             return;
         };
-        if connected < u64::from(wanted) {
+        if online < u64::from(wanted) {
             findings.unknown.push(format!(
-                "it has {connected} replicas and store.replicas is {wanted}: \
+                "it has {online} replicas in sync and store.replicas is {wanted}: \
                  until there are enough, whatever writes is refused as unavailable"
             ));
         }
@@ -380,11 +380,14 @@ mod tests {
 
     #[test]
     fn replicas_are_compared_with_those_that_are_waited_for() {
-        let found = |replicas| findings(GOOD, Durability::Replica { replicas });
-        assert_eq!(found(1), Findings::default(), "one is online");
-        assert!(found(2).unknown[0].contains("has 1 replicas and store.replicas is 2"));
         let online = GOOD.replace("wait_bgsave", "online");
-        let more = findings(&online, Durability::Replica { replicas: 1 }).careless;
-        assert!(more[0].contains("set store.replicas to 2"), "{more:?}");
+        let found = |info, replicas| findings(info, Durability::Replica { replicas });
+        assert_eq!(found(&online, 2), Findings::default());
+        assert!(found(GOOD, 2).unknown[0].contains("has 1 replicas in sync and store.replicas is 2"));
+        // One that is still copying will be one that could be promoted.
+        for info in [GOOD, &online] {
+            let more = found(info, 1).careless;
+            assert!(more[0].contains("set store.replicas to 2"), "{more:?}");
+        }
     }
 }

@@ -117,8 +117,13 @@ impl Ears {
                 State::Up(line) => Some(line.clone()),
                 State::Down(_) => None,
             };
-            let Some(line) = line else {
-                if self.line.changed().await.is_err() {
+            let has_channels = !self.channels.borrow_and_update().is_empty();
+            let Some(line) = line.filter(|_| has_channels) else {
+                let changed = tokio::select! {
+                    changed = self.line.changed() => changed,
+                    changed = self.channels.changed() => changed,
+                };
+                if changed.is_err() {
                     return;
                 }
                 continue;

@@ -53,6 +53,7 @@ const PLAIN: &[&str] = &[
     "remaining",
     "retry_after",
     "revision",
+    "server",
     "server.address",
     "server.port",
     "span_id",

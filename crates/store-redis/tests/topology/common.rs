@@ -17,7 +17,10 @@ pub(crate) fn options(url: impl Into<String>) -> Options {
 }
 
 pub(crate) async fn refusal(options: Options) -> String {
-    RedisStore::connect(options).await.unwrap_err().to_string()
+    match RedisStore::connect(options).await {
+        Ok(_) => panic!("a server was taken that should not be"),
+        Err(error) => error.to_string(),
+    }
 }
 
 pub(crate) fn home(index: u16) -> Partition {
