@@ -18,7 +18,7 @@ async fn each_channel_delivers_a_code_that_verifies(kept: Kept) {
     let world = World::start(kept).await;
     let channels = [Channel::Sms, Channel::Whatsapp, Channel::Rcs, Channel::Voice];
     for (place, channel) in channels.into_iter().enumerate() {
-        let number = format!("+49151110000{:02}", 20 + place);
+        let number = format!("+49151110000{:02}", 50 + place);
         let sent = world.client.login(&number, &[channel]).await;
         let code = world.code(&number).await;
         let answer = world.client.check(&sent.verification_id, &code).await.unwrap();
@@ -32,7 +32,7 @@ async fn each_channel_delivers_a_code_that_verifies(kept: Kept) {
 
 async fn events_tell_the_whole_story_in_order(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+4915111000020";
+    let number = "+4915111000050";
     let sent = world.client.login(number, &[]).await;
     let id = sent.verification_id.clone();
     let client = world.client.clone();
@@ -56,7 +56,7 @@ async fn events_tell_the_whole_story_in_order(kept: Kept) {
 
 async fn a_verification_outlives_the_process(kept: Kept) {
     let mut world = World::start(kept).await;
-    let number = "+4915111000020";
+    let number = "+4915111000050";
     let sent = world.client.login(number, &[]).await;
     let code = world.code(number).await;
     world.otter.kill();
@@ -70,7 +70,7 @@ async fn a_verification_outlives_the_process(kept: Kept) {
 
 async fn a_resend_reaches_the_person_over_another_channel(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+4915111000020";
+    let number = "+4915111000050";
     let sent = world.client.login(number, &[]).await;
     let first = world.code(number).await;
     let id = &sent.verification_id;
@@ -99,7 +99,7 @@ async fn a_resend_reaches_the_person_over_another_channel(kept: Kept) {
 
 async fn a_cancelled_code_is_worth_nothing(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+4915111000020";
+    let number = "+4915111000050";
     let sent = world.client.login(number, &[]).await;
     let code = world.code(number).await;
     world.client.cancel(&sent.verification_id).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_cancelled_code_is_worth_nothing(kept: Kept) {
 
 async fn the_same_request_again_is_not_a_second_message(kept: Kept) {
     let world = World::start(kept).await;
-    let number = "+4915111000020";
+    let number = "+4915111000050";
     let mut request = login(number, &[]);
     request.request_id = "order-1".to_owned();
     let first = world.client.send(request.clone()).await.unwrap();
@@ -127,7 +127,7 @@ async fn rates_move_when_codes_are_verified(kept: Kept) {
     use otter_contract::admin::v1::{RateWindow, WatchRatesRequest};
     let world = World::start(kept).await;
     for place in 0..3 {
-        let number = format!("+49151110000{:02}", 20 + place);
+        let number = format!("+49151110000{:02}", 50 + place);
         let sent = world.client.login(&number, &[]).await;
         let code = world.code(&number).await;
         world.client.check(&sent.verification_id, &code).await.unwrap();
@@ -159,7 +159,7 @@ async fn rates_move_when_codes_are_verified(kept: Kept) {
 
 async fn a_drain_finishes_what_it_holds_and_exits_cleanly(kept: Kept) {
     let mut world = World::start(kept).await;
-    let number = "+4915111000020";
+    let number = "+4915111000050";
     let sent = world.client.login(number, &[]).await;
     world
         .client
