@@ -35,6 +35,13 @@ test: setup ## Run every test
 	$(CARGO) build --locked --bin otter
 	$(RUN_TESTS) --locked --workspace
 
+.PHONY: chaos
+chaos: setup ## Run every fault at full size, minutes each; smaller or other draws: make chaos CODES=2000 SEED=2
+	$(CARGO) build --locked --bin otter
+	OTTER_CHAOS_CODES=$(or $(CODES),20000) OTTER_CHAOS_SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked -p otter-tests --test chaos -- --test-threads=1 --nocapture
+	@echo "Every run adds a line to target/chaos/report.jsonl."
+
 .PHONY: model
 model: ## Hold delivery against its model in 200000 random runs; more: make model SEEDS=1000000 SEED=200001
 	CARGO_PROFILE_TEST_OPT_LEVEL=2 OTTER_MODEL_SEEDS=$(or $(SEEDS),200000) OTTER_MODEL_SEED=$(or $(SEED),1) \

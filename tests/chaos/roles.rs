@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use otter_sandbox_vendor::{Rule, Script};
 use otter_store_redis::test_server::RedisServer;
-use otter_tests::{Draws, Fleet, Going, Process, Shape, Trial};
+use otter_tests::{Draws, Fleet, Going, Process, Role, Shape, Trial};
 
 use crate::scale;
 
@@ -16,6 +16,13 @@ const DEAD_FOR: std::ops::Range<Duration> = Duration::from_millis(50)..Duration:
 
 /// How long the vendor takes to answer.
 const ANSWER: Duration = Duration::from_millis(150);
+
+/// The same where many sends shall be under way at any time.
+const SLOW_ANSWER: Duration = Duration::from_millis(500);
+
+/// How long a worker is stopped, and how long everybody runs in between.
+const FROZEN_FOR: std::ops::Range<Duration> = Duration::from_secs(9)..Duration::from_secs(11);
+const BETWEEN_STOPS: std::ops::Range<Duration> = Duration::from_secs(2)..Duration::from_secs(4);
 
 /// How often in a thousand blows two processes die together.
 const TOGETHER: usize = 300;
@@ -30,6 +37,31 @@ async fn nothing_is_lost_and_nothing_is_sent_twice_while_processes_are_killed() 
     let judgement = trial.run(&fleet, |going| kill_by_chance(&fleet, going)).await;
     judgement.assert_sound();
     assert!(judgement.figures.kills > 0, "somebody was killed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_wakes_from_a_long_stop_sends_nothing_that_it_no_longer_holds() {
+    let store = RedisServer::start().expect("make setup installs redis-server");
+    let fleet = Fleet::start(&store.url(), Shape::default(), scale::QUIET).await;
+    fleet.vendor().follow(Script { rules: vec![Rule { latency: SLOW_ANSWER, ..Rule::default() }] });
+    let load = scale::load();
+    let trial = Trial { name: "frozen workers", load, patience: scale::patience() };
+    let judgement = trial.run(&fleet, |going| freeze_workers_in_turn(&fleet, going)).await;
+    judgement.assert_sound();
+    assert!(judgement.figures.leases_lost > 0, "the worker held something when it was stopped");
+}
+
+/// Stops one worker after the other for longer than its leases last; all run when it returns.
+async fn freeze_workers_in_turn(fleet: &Fleet, mut going: Going) {
+    let mut draws = Draws::of(scale::seed(), u64::MAX - 1);
+    for worker in fleet.of(Role::Worker).into_iter().cycle() {
+        if !going.pause(draws.span(BETWEEN_STOPS)).await {
+            return;
+        }
+        worker.freeze().await;
+        tokio::time::sleep(draws.span(FROZEN_FOR)).await;
+        worker.thaw().await;
+    }
 }
 
 /// Kills processes as the seed says as long as people come; all are alive when it returns.

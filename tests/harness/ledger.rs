@@ -93,6 +93,8 @@ pub enum BreachKind {
     ExtraMessage(u32),
     /// A code reached the vendor after its life, or too late to be of use.
     DeadCode(u32),
+    /// The vendor received this attempt's message after the attempt had been declared lost with its worker.
+    SentAfterLoss(u32),
     /// An attempt was queued while another was live.
     TwoLive(u32),
     /// An attempt is live although the verification has ended.

@@ -22,6 +22,9 @@ const MIN_USEFUL: Duration = Duration::from_secs(10);
 /// How long the last bytes of a request may take on a busy machine: the gate looks at the clock when the first leave.
 const TRAVEL: Duration = Duration::from_secs(4);
 
+/// The same for what was on its way when its worker was declared lost.
+const WAKING: Duration = Duration::from_secs(2);
+
 /// How long after its time a verification may still be read as pending: the answer was on its way.
 const READING: Duration = Duration::from_secs(2);
 
@@ -206,6 +209,16 @@ impl Case<'_> {
             .map(|handed| BreachKind::DeadCode(handed.attempt.number))
             .collect();
         late.into_iter().for_each(|kind| self.find(kind));
+        let lost: Vec<_> = self
+            .handed
+            .iter()
+            .filter(|handed| {
+                let lost_at = lost_at(handed.attempt, self.story);
+                lost_at.is_some_and(|lost_at| handed.received.iter().any(|r| r.at > lost_at + WAKING))
+            })
+            .map(|handed| BreachKind::SentAfterLoss(handed.attempt.number))
+            .collect();
+        lost.into_iter().for_each(|kind| self.find(kind));
     }
 
     /// Every message after the first needs a reason.
@@ -305,6 +318,15 @@ pub(super) fn was_ambiguous(attempt: &Attempt, story: &[Event]) -> bool {
         matches!(&event.kind, Some(event::Kind::AttemptAmbiguous(event)) if event.attempt == attempt.number)
     });
     told || attempt.state() == AttemptState::Ambiguous
+}
+
+/// When an attempt was declared lost with its worker.
+fn lost_at(attempt: &Attempt, story: &[Event]) -> Option<Moment> {
+    let declared = story.iter().find(|event| {
+        matches!(&event.kind, Some(event::Kind::AttemptAmbiguous(ambiguous))
+            if ambiguous.attempt == attempt.number && ambiguous.error_class == "unknown")
+    });
+    declared?.event_time.map(moment)
 }
 
 /// Whether the vendor said that an attempt's message did not arrive, or nothing for as long as its step waits, before

@@ -226,6 +226,16 @@ fn a_code_that_comes_too_late_to_be_of_use_is_dead() {
 }
 
 #[test]
+fn a_worker_that_wakes_must_not_send_what_was_declared_lost() {
+    let mut ledger = with_a_second_message(AttemptState::Ambiguous);
+    story(&mut ledger)[2] = ambiguous(1);
+    ledger.journal[0].at = after(7_900);
+    assert_kinds(&ledger, &[]);
+    ledger.journal[0].at = after(8_100);
+    assert_kinds(&ledger, &[BreachKind::SentAfterLoss(1)]);
+}
+
+#[test]
 fn attempts_live_one_after_the_other_and_not_beyond_the_end() {
     let mut ledger = with_a_second_message(AttemptState::Ambiguous);
     story(&mut ledger).remove(2);
