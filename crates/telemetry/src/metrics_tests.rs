@@ -45,6 +45,7 @@ fn record_everything(metrics: &Metrics) {
     metrics.enqueued(&twilio(), 1);
     metrics.dequeued(&twilio(), second);
     metrics.reclaimed(&twilio());
+    metrics.timer_fired(second);
     metrics.rpc("otter.v1.OtpService/SendOtp", "OK", second);
     metrics.http("/receipts/{provider}", "POST", 200, second);
     metrics.time_to_deliver(&twilio(), sms, second);
