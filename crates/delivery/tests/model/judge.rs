@@ -126,7 +126,7 @@ fn agree(story: &Story, verification: &Verification) -> Result<(), String> {
         holds(same, &format!("attempt {} is not what was told: {it:?}", attempt.number))?;
         let receipt = attempt.receipt.map(|receipt| receipt.status);
         holds(receipt == it.receipt, "a receipt is not what was told (promise 8)")?;
-        holds(it.queued_at < verification.send_before, "a dead code was queued (promise 3)")?;
+        holds(attempt.queued_at < verification.send_before, "a dead code was queued (promise 3)")?;
     }
     if let Some((how, at)) = written {
         holds(verification.slots.is_empty(), "a code outlives the end")?;

@@ -177,20 +177,23 @@ fn is_done(call: &Call) -> bool {
 }
 
 /// How many effects calls must have had and may have had: one each, and one in all under one name (promise 7). Calls at
-/// the same time that are alike may be taken for one.
+/// the same time may be taken for one.
 fn effects<'a>(calls: impl Iterator<Item = &'a Call>) -> (usize, usize) {
-    let (mut least, mut most) = (0, 0);
-    let mut until = None;
+    let calls: Vec<_> = calls.filter(|call| is_done(call) || is_lost(call)).collect();
+    let done = || calls.iter().filter(|call| is_done(call));
+    let beside = |one: &Call, other: &Call| {
+        one.began <= other.ended.unwrap_or(one.began) && Some(other.began) <= one.ended
+    };
     let mut named: BTreeMap<(usize, Name), bool> = BTreeMap::new();
-    for call in calls.filter(|call| is_done(call) || is_lost(call)) {
+    let (mut least, mut most) = (0, 0);
+    for call in &calls {
         match name_of(call) {
             Some(name) => *named.entry(name).or_default() |= is_done(call),
             None => {
                 most += 1;
-                if is_done(call) {
-                    least += usize::from(until.is_none_or(|until| until < call.began));
-                    until = until.max(call.ended);
-                }
+                // Beside itself only.
+                let is_alone = done().filter(|other| beside(call, other)).count() == 1;
+                least += usize::from(is_done(call) && is_alone);
             }
         }
     }
