@@ -5,9 +5,13 @@
 //! The usual size is small; `make chaos` runs the one whose figures stand in `docs/reliability.md`.
 #![allow(clippy::unwrap_used)]
 
+mod clock;
 mod drain;
-mod roles;
 mod overload;
 mod provider;
 mod redis;
+mod roles;
+mod rolling;
 mod scale;
+mod stall;
+mod timers;

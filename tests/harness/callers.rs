@@ -1,7 +1,10 @@
 //! A caller that turns to another process when one does not answer.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use otter_contract::v1::otp_service_client::OtpServiceClient;
@@ -26,9 +29,14 @@ pub(crate) type Line = OtpServiceClient<Authorized>;
 /// A caller over several processes. Cheap to clone; connections are made when needed and again when lost.
 #[derive(Debug, Clone)]
 pub struct Callers {
+    urls: Arc<Vec<String>>,
     lines: Arc<Vec<Line>>,
     next: Arc<AtomicUsize>,
+    repeated: Arc<Mutex<BTreeMap<String, usize>>>,
 }
+
+/// Why a call was repeated that reached nobody, because nobody listened at the address.
+pub const NOBODY_LISTENED: &str = "nobody listened";
 
 /// Why a call has no answer.
 #[derive(Debug, Clone)]
@@ -51,11 +59,24 @@ enum Advice {
 impl Callers {
     /// A caller over the processes that listen at these addresses, now or later. Must be called within a runtime.
     pub fn of(urls: impl IntoIterator<Item = String>) -> Self {
-        let line = |url| {
-            let endpoint = Endpoint::from_shared(url).expect("the harness makes URLs");
+        let urls: Vec<String> = urls.into_iter().collect();
+        let line = |url: &String| {
+            let endpoint = Endpoint::from_shared(url.clone()).expect("the harness makes URLs");
             authorized(endpoint.timeout(DEADLINE).connect_timeout(DEADLINE).connect_lazy())
         };
-        Self { lines: Arc::new(urls.into_iter().map(line).collect()), next: Arc::default() }
+        let lines = Arc::new(urls.iter().map(line).collect());
+        Self { urls: Arc::new(urls), lines, next: Arc::default(), repeated: Arc::default() }
+    }
+
+    /// Where the processes listen.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// How many calls were repeated so far, by the reason that the status gave, or [`NOBODY_LISTENED`], or what the
+    /// transport says.
+    pub fn repeated(&self) -> BTreeMap<String, usize> {
+        self.repeated.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends as asked, by one process, once.
@@ -86,7 +107,12 @@ impl Callers {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => status,
             };
-            match advice(&status) {
+            let advice = advice(&status);
+            if matches!(advice, Advice::Repeat) {
+                let mut repeated = self.repeated.lock().unwrap_or_else(PoisonError::into_inner);
+                *repeated.entry(why_repeated(&status)).or_default() += 1;
+            }
+            match advice {
                 Advice::GiveUp => return Err(Unanswered::Refused(Box::new(status))),
                 Advice::Report => return Err(Unanswered::Defect(Box::new(status))),
                 Advice::Repeat if began.elapsed() >= patience => return Err(Unanswered::Silence),
@@ -95,6 +121,21 @@ impl Callers {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+fn why_repeated(status: &Status) -> String {
+    let details = status.get_error_details();
+    if let Some(info) = details.error_info() {
+        return info.reason.clone();
+    }
+    let mut cause: Option<&(dyn Error + 'static)> = status.source();
+    let mut refused = false;
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        refused |= io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        cause = error.source();
+    }
+    if refused { NOBODY_LISTENED.to_owned() } else { format!("{:?}: {}", status.code(), status.message()) }
 }
 
 /// A status without a reason is not from Otter: the connection broke, or nobody listens.

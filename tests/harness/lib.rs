@@ -17,9 +17,10 @@ mod stopwatch;
 mod tree;
 mod trial;
 mod visit;
+mod wall;
 mod world;
 
-pub use callers::Callers;
+pub use callers::{Callers, NOBODY_LISTENED};
 pub use client::{API_KEY, Client, login};
 pub use details::{reason, retry_after, violations};
 pub use draws::Draws;
@@ -33,4 +34,5 @@ pub use stopwatch::Stopwatch;
 pub use tree::{files_below, read, root};
 pub use trial::{Going, Trial};
 pub use visit::{Check, Told};
+pub use wall::Wall;
 pub use world::{Kept, World, configuration, configuration_of, scrape, vendor, vendor_with_journal};

@@ -50,12 +50,33 @@ impl Otter {
     ///
     /// If the binary is missing, or neither ends nor is ready in time.
     pub async fn try_start(configuration: &str, arguments: &[&str]) -> Result<Self, String> {
+        Self::try_start_under(&[], configuration, arguments).await
+    }
+
+    /// The same under a program that becomes it, given with its arguments; none is none.
+    ///
+    /// # Panics
+    ///
+    /// If a binary is missing, or the process neither ends nor is ready in time.
+    pub async fn try_start_under(
+        launcher: &[&str],
+        configuration: &str,
+        arguments: &[&str],
+    ) -> Result<Self, String> {
         let directory = TempDir::with_prefix("otter-test-").expect("a temporary directory can be made");
         let config = directory.path().join("otter.toml");
         std::fs::write(&config, configuration).expect("the directory is ours");
         let announce = directory.path().join("addresses.json");
         let log = std::fs::File::create(directory.path().join("log")).expect("the directory is ours");
-        let child = Command::new(binary())
+        let mut command = match launcher {
+            [] => Command::new(binary()),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary());
+                command
+            }
+        };
+        let child = command
             .arg("serve")
             .args(["--config".as_ref(), config.as_os_str(), "--announce".as_ref(), announce.as_os_str()])
             .args(arguments)
