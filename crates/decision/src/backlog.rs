@@ -123,6 +123,11 @@ impl Lane {
         self.begun = self.begun.saturating_add(1);
     }
 
+    /// It was not put there after all: others must not be refused because of it.
+    pub fn undo(&mut self) {
+        self.begun = self.begun.saturating_sub(1);
+    }
+
     /// `None` if a message can wait here; otherwise when to ask again. A lane of which nothing is known takes messages.
     pub fn full(&mut self, question: &Question, now: Moment) -> Option<Duration> {
         if self.parts.is_empty() || now.since(self.read_at) > OLD {

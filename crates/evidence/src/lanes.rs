@@ -50,6 +50,13 @@ impl Lanes {
         }
     }
 
+    /// It was not put there after all.
+    pub fn undo(&self, provider: &ProviderName) {
+        if let Some(lane) = self.lock().get_mut(provider) {
+            lane.undo();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ProviderName, Lane>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,7 +87,11 @@ mod tests {
         let now = NOW + Duration::from_secs(9);
         assert!(lanes.full(&alpha, &question, now).is_some());
         assert_eq!(lanes.full(&beta, &question, now), None);
-        lanes.learn(&[beta.clone()], &[Some(Stamped { now, value: vec![LaneDepth::default()] })], 2);
+        lanes.learn(
+            std::slice::from_ref(&beta),
+            &[Some(Stamped { now, value: vec![LaneDepth::default()] })],
+            2,
+        );
         assert_eq!(lanes.full(&alpha, &question, now), None);
     }
 }

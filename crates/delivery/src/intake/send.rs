@@ -111,7 +111,26 @@ impl Intake {
         };
         self.expect_answers(home)?;
         self.count_for_tenant(tenant).await?;
-        self.view.lanes.begin(&first.provider);
+        let provider = first.provider.clone();
+        // Counted before it is there, so that many at the same moment do not all find room.
+        self.view.lanes.begin(&provider);
+        let sent = self.open_drawn(request, tenant, purpose, &plan, &locale, ttl).await;
+        if !sent.as_ref().is_ok_and(|sent| !sent.repeated) {
+            self.view.lanes.undo(&provider);
+        }
+        sent
+    }
+
+    /// Commits the opening under an id that does not exist yet.
+    async fn open_drawn(
+        &self,
+        request: &SendRequest,
+        tenant: &TenantPolicy,
+        purpose: &PurposePolicy,
+        plan: &Plan,
+        locale: &Locale,
+        ttl: Duration,
+    ) -> Result<Sent, Refusal> {
         let mut id = self.draw_id(&request.number);
         for _ in 0..DRAWS {
             let opening = self.opening(id, request, purpose, plan.clone(), locale.clone(), ttl);

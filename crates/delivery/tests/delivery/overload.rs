@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use otter_delivery::{Refusal, SendRequest};
 use otter_domain::{
-    AttemptEnd, Channel, CheckVerdict, ChoiceReason, Exclusion, Phase, PhoneNumber, VerificationId,
+    AttemptEnd, Channel, CheckVerdict, ChoiceReason, Exclusion, LimitRule, Phase, PhoneNumber, TenantPolicy,
+    VerificationId,
 };
 use tokio::time::{Instant, sleep};
 
-use crate::house::{House, Plan, id_of, millis, provider, seconds};
+use crate::house::{House, Plan, id_of, millis, policy, provider, seconds};
 use crate::journeys::is_accepted;
 use crate::store::{Fault, Op};
 
@@ -117,6 +118,25 @@ async fn nobody_begins_a_message_on_a_lane_that_nobody_works_on() {
     let _worker = house.worker("worker-1").await;
     sleep(seconds(3)).await;
     assert_eq!(offer(&house, 200, 20, 5).await.refused, 0, "stale pointers are dropped at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_other_reasons_takes_no_room_from_others() {
+    let rule = LimitRule { max: 1, window: seconds(600) };
+    let tenant = TenantPolicy { recipient_limits: vec![rule], ..policy("shop") };
+    let (house, _worker) = House::open(Plan { tenant, ..slow() }).await;
+    house.vendor("alpha").answers_by_itself(millis(400), Ok(None));
+    house.send().await;
+    // Not more than can be sent, and somebody who asks for the same number again and again.
+    let mut refused = 0;
+    for place in 0..80 {
+        for _ in 0..20 {
+            let limited = house.front.intake.send(house.request()).await;
+            assert!(matches!(limited, Err(Refusal::RecipientLimited { .. })), "{limited:?}");
+        }
+        refused += offer(&house, place, 1, 8).await.refused;
+    }
+    assert_eq!(refused, 0);
 }
 
 #[tokio::test(start_paused = true)]
