@@ -1,9 +1,11 @@
 //! The engine against a real server; each test has one of its own.
 #![allow(clippy::unwrap_used)]
 
+mod clock;
 mod common;
 mod differential;
 mod engine;
 mod footprint;
+mod poison;
 mod servers;
 mod suite;
