@@ -94,7 +94,7 @@ impl Keeper {
     /// Connects once, looking at the server as closely as a start asks for; from then on the line is kept.
     pub(crate) async fn open(dialer: Dialer) -> Result<Self, Failure> {
         let (reports, reported) = mpsc::channel(REPORTS);
-        let line = dialer.dial(0, &reports, dialer.depth.first()).await?;
+        let line = dialer.dial(0, &reports, dialer.scrutiny.first()).await?;
         Ok(Self::keep(dialer, reports, reported, State::Up(line)))
     }
 
@@ -117,6 +117,9 @@ impl Keeper {
 
     /// The line, once there is one.
     pub(crate) async fn line(&self) -> Line {
+        if let State::Up(line) = &*self.state.borrow() {
+            return line.clone();
+        }
         let mut state = self.state.subscribe();
         loop {
             if let State::Up(line) = &*state.borrow_and_update() {
@@ -229,7 +232,9 @@ async fn keep(
     };
     loop {
         dialer.until_lost(&line, &mut reported, state.subscribe()).await;
-        tracing::info!(server = %line.server, "the connection to the store is lost");
+        if dialer.scrutiny == Scrutiny::Whole {
+            tracing::info!(server = %line.server, "the connection to the store is lost");
+        }
         state.send_replace(State::Down(None));
         round += 1;
         line = dialer.redial(round, &reports, &state).await;
@@ -267,7 +272,7 @@ pub(crate) struct Dialer {
     pub(crate) whereabouts: Whereabouts,
     pub(crate) access: Access,
     pub(crate) examiner: Arc<Examiner>,
-    pub(crate) depth: Scrutiny,
+    pub(crate) scrutiny: Scrutiny,
     /// Shortens pauses by up to a half, differently in each process.
     pub(crate) spread: u32,
 }
@@ -306,7 +311,7 @@ impl Dialer {
             sleep(self.spread_out(pause)).await;
         }
         loop {
-            let failure = match self.dial(round, reports, self.depth.later()).await {
+            let failure = match self.dial(round, reports, self.scrutiny.later()).await {
                 Ok(line) => {
                     state.send_replace(State::Up(line.clone()));
                     return line;
@@ -314,7 +319,7 @@ impl Dialer {
                 Err(failure) => failure,
             };
             let problem = failure.to_string();
-            if problem != told {
+            if problem != told && self.scrutiny == Scrutiny::Whole {
                 tracing::warn!(error = problem, "the store cannot be reached; it is tried again");
                 told = problem;
             }

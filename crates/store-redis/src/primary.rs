@@ -58,9 +58,9 @@ impl Blueprint {
         self.primary(Keeper::start(dialer.clone()), dialer, channels)
     }
 
-    fn dialer(&self, whereabouts: Whereabouts, depth: Scrutiny) -> Dialer {
+    fn dialer(&self, whereabouts: Whereabouts, scrutiny: Scrutiny) -> Dialer {
         let examiner = Arc::new(Examiner::new(self.member, self.durability, self.require));
-        Dialer { whereabouts, access: self.access.clone(), examiner, depth, spread: self.spread }
+        Dialer { whereabouts, access: self.access.clone(), examiner, scrutiny, spread: self.spread }
     }
 
     fn primary(&self, keeper: Keeper, dialer: Dialer, channels: Vec<Channel>) -> Primary {
@@ -75,7 +75,7 @@ impl Blueprint {
             Durability::Replica { replicas } => Some(Confirming {
                 replicas,
                 patience: self.access.patience(),
-                dialer: Dialer { depth: Scrutiny::Role, ..dialer },
+                dialer: Dialer { scrutiny: Scrutiny::Role, ..dialer },
                 lines: Default::default(),
             }),
             Durability::Primary | Durability::Fsync => None,
