@@ -40,7 +40,8 @@ impl EmbeddedStore {
     /// # Errors
     /// [`Error::Unsuitable`], with what would be right, if another process has it open, if it cannot be written, if its
     /// file is damaged or not one of ours, or if it was made with other partitions, under another install key or by a
-    /// later version; [`Error::Unreadable`] if a record is damaged or its sealing key is missing;
+    /// later version; [`Error::Unreadable`] if a record other than a verification is damaged: verifications that cannot
+    /// be read or opened become dead letters;
     /// [`Error::Unavailable`] if the disk fails or is full.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let directory = Directory::take(&options.directory)?;

@@ -192,9 +192,10 @@ pub async fn a_commit_never_takes_a_renewed_lease_back<B: Bench>(open: impl Asyn
     let kit = Kit::open(open).await;
     let queued = kit.dispatch(kit.verification(vec![kit.queued(1, "renewed")])).await;
     let decided_on = kit.claim("renewed", 1).await.remove(0).verification;
-    let held_until = |verification: &Verification| match &verification.attempts[0].phase {
-        Phase::Claimed { lease_until, .. } => *lease_until,
-        other => panic!("not claimed: {other:?}"),
+    let held_until = |verification: &Verification| {
+        let phase = &verification.attempts[0].phase;
+        let Phase::Claimed { lease_until, .. } = phase else { panic!("not claimed: {phase:?}") };
+        *lease_until
     };
     let first_end = held_until(&decided_on);
     assert!(kit.renew(lease(&queued, "worker-1"), seconds(60)).await);
