@@ -37,18 +37,11 @@ fn draws(scenario: u64) -> Draws {
     Draws::of(scale::seed(), u64::MAX - scenario)
 }
 
-/// Whether a promise still holds for verifications of which the store has lost a part that it had answered (DESIGN
-/// section 6, `primary` on a failover): dead codes are not sent, wrong ones do not count, and nobody succeeds who did not
-/// submit the right one, or succeeds twice.
+/// Whether a promise still holds for verifications of which the store has lost a part that it had answered: a code that was
+/// checked, cancelled or sent is as if that had never been, so it may be all of this again (DESIGN section 6). Dead codes
+/// are not sent, and nobody stumbles over what is missing.
 fn holds_after_a_loss(kind: &BreachKind) -> bool {
-    matches!(
-        kind,
-        BreachKind::DeadCode(_)
-            | BreachKind::WrongCodeTaken
-            | BreachKind::SuccessFromNowhere
-            | BreachKind::SecondSuccess
-            | BreachKind::Defect(_)
-    )
+    matches!(kind, BreachKind::DeadCode(_) | BreachKind::Defect(_))
 }
 
 /// Tells what a run has cost where a loss is allowed.
@@ -58,5 +51,9 @@ fn tell_losses(name: &str, judgement: &Judgement, more: &str) {
     hit.sort_unstable();
     hit.dedup();
     let (lost, accepted) = (judgement.figures.lost, judgement.figures.accepted);
-    println!("  {name}: {lost} of {accepted} accepted verifications lost, {} touched; {more}", hit.len());
+    let twice = judgement.breaches.iter().filter(|breach| breach.kind == BreachKind::SecondSuccess).count();
+    println!(
+        "  {name}: {lost} of {accepted} accepted verifications lost, {} touched, {twice} of them verified twice; {more}",
+        hit.len()
+    );
 }
