@@ -102,7 +102,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         items: Vec<ReceiptMerge>,
     ) -> Result<Stamped<Vec<MergeVerdict>>, Error>;
 
-    /// Returns up to `max` verifications whose instant has come, earliest first, and hides each for 5 s so that two
+    /// Returns up to `max` verifications whose instant has come, earliest first, and hides each for 3 s so that two
     /// schedulers do not work on the same one. A commit sets the next instant.
     ///
     /// Those that cannot be read are buried instead. A pending one past its end needs nothing that is sealed, and comes
