@@ -204,7 +204,7 @@ pub(crate) fn cannot_use(directory: &Path, doing: &'static str, error: io::Error
     } else if kind == ErrorKind::NotADirectory || kind == ErrorKind::AlreadyExists {
         format!("{directory} is not a directory: name one, or one that can be made")
     } else {
-        return unavailable(doing, error);
+        return unavailable(doing, io::Error::new(kind, format!("directory {directory}: {error}")));
     };
     Error::Unsuitable { why }
 }

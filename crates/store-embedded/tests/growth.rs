@@ -48,7 +48,7 @@ fn options(directory: &Path, clock: &Arc<ManualClock>) -> Options {
 }
 
 async fn round(store: &Arc<EmbeddedStore>, count: usize) {
-    let of = |home| Journeys { store: store.clone(), home };
+    let of = |home| Journeys { store: store.clone(), home, life: fixture::seconds(300) };
     let tasks: Vec<_> = store
         .partitions()
         .all()

@@ -2,6 +2,7 @@
 //! engines are measured by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use otter_domain::{
     AttemptNumber, Channel, CheckSubmission, Digest, Effect, Ending, ExpiryReason, HappeningKind, JobKind,
@@ -22,6 +23,8 @@ pub struct Journeys {
     pub store: Arc<dyn Store>,
     /// The partition.
     pub home: Partition,
+    /// How long a code lives.
+    pub life: Duration,
 }
 
 impl Journeys {
@@ -36,7 +39,7 @@ impl Journeys {
     /// Accepts so many, each with its job, timer, request id, limit, message id and event.
     pub async fn open(&self, count: usize) {
         let now = self.store.now().await.unwrap();
-        let commits = (0..count).map(|_| opening(self.home, now));
+        let commits = (0..count).map(|_| opening(self.home, self.life, now));
         self.store.commit(self.home, commits.collect()).await.unwrap();
     }
 
@@ -93,8 +96,9 @@ impl Journeys {
     }
 }
 
-fn opening(home: Partition, now: Moment) -> Commit {
-    let next = fixture::verification(home, now, vec![queued(1, LANE, now)]);
+fn opening(home: Partition, life: Duration, now: Moment) -> Commit {
+    let opened = fixture::verification(home, now, vec![queued(1, LANE, now)]);
+    let next = Verification { expires_at: now + life, send_before: now + life, ..opened };
     let mut hash = [0; 16];
     hash[9..].copy_from_slice(&unique().to_be_bytes()[1..]);
     let id = RequestId::parse(&format!("018f2c5a-7b1e-7c3a-9d2e-{:012}", unique())).unwrap();

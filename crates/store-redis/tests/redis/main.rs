@@ -7,5 +7,6 @@ mod differential;
 mod engine;
 mod footprint;
 mod poison;
+mod retention;
 mod servers;
 mod suite;
