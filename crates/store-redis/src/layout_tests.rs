@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use otter_domain::{Ending, Moment, PartitionCount, ProviderReference, RecipientRef};
+use otter_domain::{
+    ChoiceReason, Ending, Exclusion, Moment, PartitionCount, ProviderReference, RecipientRef,
+};
 use otter_store_testkit::fixture::{
     CODE, NUMBER, accepted, ended, sealer, seconds, verification, with_every_field,
 };
@@ -11,6 +13,9 @@ const NOW: Moment = Moment::from_millis(1_767_225_600_000);
 
 /// The fields of [`everything`] as format 1 keeps them, packed, in hex.
 const GOLDEN: &str = include_str!("../tests/golden/fields-1.hex");
+
+/// The same from before a lane could be full.
+const GOLDEN_BEFORE_FULL_LANES: &str = include_str!("../tests/golden/fields-1-before-full-lanes.hex");
 
 fn everything() -> Verification {
     let mut verification = with_every_field(PartitionCount::DEFAULT.at(7).unwrap(), NOW);
@@ -41,6 +46,15 @@ fn fields_are_kept_as_they_always_were_and_stay_readable() {
     assert_eq!(hex::encode(packed), GOLDEN.trim());
     let kept: Fields = rmp_serde::from_slice(&hex::decode(GOLDEN.trim()).unwrap()).unwrap();
     assert_eq!(whole(&kept), everything());
+}
+
+#[test]
+fn fields_of_before_stay_readable() {
+    let kept: Fields = rmp_serde::from_slice(&hex::decode(GOLDEN_BEFORE_FULL_LANES.trim()).unwrap()).unwrap();
+    let mut everything = everything();
+    let plan = &mut everything.private.as_mut().unwrap().plan;
+    plan.considered.retain(|considered| considered.reason != ChoiceReason::Excluded(Exclusion::LaneFull));
+    assert_eq!(whole(&kept), everything);
 }
 
 #[test]
