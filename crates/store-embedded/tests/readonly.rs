@@ -38,8 +38,8 @@ fn child_that_may_not_write() {
     println!("refused: {}", open(Path::new(&directory)).unwrap_err());
 }
 
-fn refusal(directory: &Path) -> String {
-    let mut child = Command::new(std::env::current_exe().unwrap());
+fn refusal(program: &Path, directory: &Path) -> String {
+    let mut child = Command::new(program);
     child.args(["child_that_may_not_write", "--exact", "--ignored", "--nocapture"]);
     child.env(DIRECTORY, directory).current_dir("/");
     if std::fs::metadata(directory).unwrap().uid() == 0 {
@@ -59,6 +59,10 @@ fn set_mode(path: &Path, mode: u32) {
 fn a_directory_or_file_that_may_not_be_written_is_refused_with_what_to_do() {
     let directory = TempDir::new().unwrap();
     set_mode(directory.path(), 0o755);
+    // The other user may have no way to where tests are built.
+    let program = directory.path().join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    set_mode(&program, 0o755);
     let new = directory.path().join("new");
     std::fs::create_dir(&new).unwrap();
     set_mode(&new, 0o555);
@@ -68,7 +72,7 @@ fn a_directory_or_file_that_may_not_be_written_is_refused_with_what_to_do() {
     set_mode(&used.join("otter.lock"), 0o666);
     set_mode(&used.join("otter.redb"), 0o444);
     for path in [new, used] {
-        let why = refusal(&path);
+        let why = refusal(&program, &path);
         let says = why.contains("may not be read and written by this process")
             && why.contains("the user that runs it");
         assert!(says && why.contains(path.to_str().unwrap()), "{why}");
