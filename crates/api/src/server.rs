@@ -144,6 +144,8 @@ impl Server {
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .max_concurrent_streams(options.max_concurrent_streams)
+            // All calls of a connection may be given up at the same moment without its being taken for an attack.
+            .http2_max_pending_accept_reset_streams(Some(options.max_concurrent_streams as usize))
             // Without a grace: with one, this transport closes the connection under its calls instead of asking it to go.
             .max_connection_age(options.max_connection_age);
         if let Some(tls) = &options.tls {
