@@ -136,8 +136,7 @@ pub struct Server {
 impl Server {
     /// Sets everything up; refuses certificates that cannot be used.
     pub fn new(parts: Parts, options: Options) -> Result<Self, Error> {
-        let room =
-            Room { calls: options.max_calls, sends: options.max_sends, streams: options.max_streams };
+        let room = Room { calls: options.max_calls, sends: options.max_sends, streams: options.max_streams };
         let (intake, access) = (Arc::clone(&parts.intake), Arc::clone(&parts.access));
         let gate = Gate::new(intake, access, Arc::clone(&parts.metrics), parts.phases.clone(), room);
         let mut transport = Transport::builder()

@@ -395,9 +395,8 @@ impl Store for RedisStore {
 
     async fn discard(&self, home: Partition, key: &LetterKey) -> Result<Stamped<Option<Discarded>>, Error> {
         let argument = LetterArgument::of(key, self.keep);
-        let answer: Stamped<DiscardOutcome> = self
-            .run(self.home(home)?, &self.scripts.discard, &argument, "discarding a dead letter")
-            .await?;
+        let answer: Stamped<DiscardOutcome> =
+            self.run(self.home(home)?, &self.scripts.discard, &argument, "discarding a dead letter").await?;
         Ok(Stamped { now: answer.now, value: answer.value.discarded()? })
     }
 

@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use otter_domain::{
-    Ending, ExpiryReason, HappeningKind, JobKind, Moment, Phase, ProviderName, Revocation, State, VerificationId,
+    Ending, ExpiryReason, HappeningKind, JobKind, Moment, Phase, ProviderName, Revocation, State,
+    VerificationId,
 };
 
 use super::{Changes, Key, PartitionState, Pointer};
@@ -86,8 +87,7 @@ impl PartitionState {
         let held = self.held_mut(id, now).filter(|held| !held.is_over())?;
         let verification = &mut held.verification;
         let is_late = now >= verification.expires_at;
-        let how =
-            verification.is_pending().then_some(if is_late { Ending::Expired } else { Ending::Failed });
+        let how = verification.is_pending().then_some(if is_late { Ending::Expired } else { Ending::Failed });
         let because = is_late.then(|| ExpiryReason::of(verification));
         if let Some(how) = how {
             verification.state = State::Ended { how, at: now };

@@ -84,7 +84,7 @@ impl Fact {
                 tone: Tone::Bad,
                 what: format!("wrong code, {} checks left", failed.checks_remaining),
             },
-            Kind::VerificationEnded(ended) => verification_ended(time, &ended),
+            Kind::VerificationEnded(ended) => verification_ended(time, ended),
         };
         Some(fact)
     }
