@@ -77,7 +77,8 @@ impl Intake {
                     return Err(Refusal::RecipientLimited { rule, retry_after });
                 }
                 CommitVerdict::Conflict => {
-                    queued = Some(next);
+                    // The store knows by itself whether one with a name was done.
+                    queued = request.request_id.is_none().then_some(next);
                     continue;
                 }
             };

@@ -2,7 +2,7 @@
 
 use otter_decision::lifecycle::ResendRefusal;
 use otter_delivery::{Refusal, SendRequest};
-use otter_domain::{Channel, LimitRule, Origin, PhoneNumber, RequestId};
+use otter_domain::{Channel, CodePolicy, LimitRule, Origin, PhoneNumber, RequestId};
 use tokio::time::sleep;
 
 use crate::house::{House, Plan, id_of, policy, provider, seconds};
@@ -59,6 +59,26 @@ async fn a_resend_whose_answer_was_lost_is_not_refused_because_it_was_done() {
     let resent = resending.await.unwrap().unwrap();
     assert_eq!(resent.verification.attempts.len(), 2);
     assert_eq!(house.vendor("gamma").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_named_resends_at_the_same_moment_one_is_refused_even_if_both_carry_the_same_code() {
+    let mut plan = Plan::usual();
+    plan.tenant.purposes.values_mut().for_each(|login| login.lifecycle.codes = CodePolicy::Same);
+    let (house, _worker) = House::open(plan).await;
+    let id = house.send().await;
+    house.vendor("alpha").next().await.accept();
+    house.until(id, is_accepted).await;
+    let report = house.report(id, 1, "alpha", otter_domain::ReceiptStatus::Delivered);
+    house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    sleep(seconds(31)).await;
+    let intake = &house.front.intake;
+    let one = intake.resend(house.resend_request(id, Some("again-1")));
+    let other = intake.resend(house.resend_request(id, Some("again-2")));
+    let (one, other) = tokio::join!(one, other);
+    assert_eq!(one.unwrap().verification.attempts.len(), 2);
+    let is_live = matches!(other, Err(Refusal::Resend(ResendRefusal::Live { .. })));
+    assert!(is_live, "promise 7: its repeat would send another message: {other:?}");
 }
 
 #[tokio::test(start_paused = true)]
