@@ -110,7 +110,7 @@ async fn a_second_process_on_the_same_directory_is_refused_clearly() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("another process"), "{said}");
+    assert!(said.contains("is in use by process"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
