@@ -8,8 +8,9 @@
 //!
 //! Transactions are committed in two phases: the pages are on disk before the header points to them. That costs a second
 //! sync, and it is what makes a damaged file an error: in one phase a page of the last transaction that does not read as
-//! it was written is taken for a torn write, and the transaction, acknowledged or not, is dropped in silence. It also
-//! makes a failed sync harmless: what was not synced is not pointed to, and is written anew.
+//! it was written is taken for a torn write, and the transaction, acknowledged or not, is dropped in silence. (One bit is
+//! beyond it: the header's, which says which of its two sound states is the latest.) It also makes a failed sync
+//! harmless: what was not synced is not pointed to, and is written anew.
 
 use otter_domain::{Moment, Partition};
 use otter_store::{Error, Sealer};

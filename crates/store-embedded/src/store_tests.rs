@@ -250,6 +250,12 @@ fn is_refused_or_whole(damaged: &SimulatedDisk, whole: &Bytes, options: &Options
     }
 }
 
+/// How long the header of a file is.
+const HEADER: usize = 320;
+
+/// The one bit that nothing can be held against: it says which of two sound states is the latest.
+const WHICH_SLOT: (usize, usize) = (9, 0);
+
 #[test]
 fn a_flipped_bit_is_an_error_or_harmless_but_never_another_answer() {
     let mut trial = Trial::new(7);
@@ -262,11 +268,15 @@ fn a_flipped_bit_is_an_error_or_harmless_but_never_another_answer() {
     for image in [killed, trial.disk.copy(|_| {})] {
         let mut length = 0;
         image.copy(|bytes| length = bytes.len());
-        for flip in 0..codes() / 5 {
-            let (place, bit) = (trial.draws.below(length), trial.draws.below(8));
+        let random = (0..codes() / 5).map(|_| trial.draws.below(length)).collect::<Vec<_>>();
+        for place in random.into_iter().chain(0..HEADER) {
+            let bit = trial.draws.below(8);
+            if (place, bit) == WHICH_SLOT {
+                continue;
+            }
             let damaged = image.copy(|bytes| bytes[place] ^= 1 << bit);
             let found = is_refused_or_whole(&damaged, &whole, &trial.options);
-            assert_eq!(found, Ok(()), "flip {flip}: bit {bit} of byte {place}");
+            assert_eq!(found, Ok(()), "bit {bit} of byte {place}");
         }
     }
 }
