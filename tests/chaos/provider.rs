@@ -202,12 +202,16 @@ async fn read(client: &Client, id: &str) -> Verification {
     insist(get).await.verification.expect("the answer holds it")
 }
 
+fn may_be_repeated(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
+}
+
 /// Calls until it is answered: on a busy machine a call may be refused for want of time, and is repeated.
 async fn insist<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> T {
     loop {
         match call().await {
             Ok(answer) => return answer,
-            Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(LOOK).await,
+            Err(status) if may_be_repeated(status.code()) => tokio::time::sleep(LOOK).await,
             Err(status) => panic!("refused: {status:?}"),
         }
     }
