@@ -16,6 +16,9 @@ const KEY: &str =
 const NEXT_KEY: &str =
     r#"{ id = 2, secret = "0d2e64ad4df7ab5c4c3a2a6cd0ff3f4ba2bd57e06dbb4ab1ca9ea1d31cb0f5a7" }"#;
 
+/// Whose codes are sealed with the key that goes missing.
+const NUMBERS: [&str; 3] = ["+4915111000050", "+4915111000051", "+4915111000052"];
+
 /// A bound on waiting for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,37 +57,45 @@ async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited for {what}"))
 }
 
+/// Codes that are accepted while nobody works on them.
+async fn accepted_and_left(configuration: &str) -> Vec<String> {
+    let mut otter = Otter::start(configuration, &["--role", "api"]).await;
+    let client = Client::connect(&otter.grpc_url()).await;
+    let mut ids = Vec::new();
+    for number in NUMBERS {
+        ids.push(client.login(number, &[]).await.verification_id);
+    }
+    otter.stop().await;
+    ids
+}
+
+/// Waits until all three are put aside, and looks at what is told of them.
+async fn three_letters(otter: &Otter) -> Vec<Value> {
+    let letters =
+        until("the letters", async || Some(list(otter).await).filter(|found| found.len() == 3)).await;
+    for letter in &letters {
+        assert_eq!(letter["reason"], "DEAD_LETTER_REASON_SEAL_UNOPENED");
+        assert_eq!(letter["detail"], "it is sealed with key 1, which is not configured");
+        assert_eq!(letter["tenant"], "shop");
+        assert_eq!(letter["state"], "VERIFICATION_STATE_PENDING");
+        let text = letter.to_string();
+        assert!(NUMBERS.iter().all(|number| !text.contains(&number[1..])), "{text}");
+    }
+    letters
+}
+
 async fn what_a_missing_key_sealed_is_put_aside_retried_and_dropped(kept: Kept) {
     let vendor = vendor().await;
     let text = configuration(&kept, &vendor, "");
     let sealed_with = |keys: &str| text.replace(KEY, keys);
     assert_ne!(sealed_with(NEXT_KEY), text, "the key is that of the configuration");
 
-    // Three codes are accepted, and nobody works on them yet.
-    let mut otter = Otter::start(&text, &["--role", "api"]).await;
-    let client = Client::connect(&otter.grpc_url()).await;
-    let numbers = ["+4915111000050", "+4915111000051", "+4915111000052"];
-    let mut ids = Vec::new();
-    for number in numbers {
-        ids.push(client.login(number, &[]).await.verification_id);
-    }
-    otter.stop().await;
+    let ids = accepted_and_left(&text).await;
 
     // The key was rotated the wrong way: the old one is gone.
     let otter = Otter::start(&sealed_with(NEXT_KEY), &[]).await;
     let client = Client::connect(&otter.grpc_url()).await;
-    let letters =
-        until("the letters", async || Some(list(&otter).await).filter(|found| found.len() == 3)).await;
-    for letter in &letters {
-        assert_eq!(letter["reason"], "DEAD_LETTER_REASON_SEAL_UNOPENED");
-        assert_eq!(letter["detail"], "it is sealed with key 1, which is not configured");
-        assert_eq!(
-            (&letter["tenant"], &letter["state"]),
-            (&"shop".into(), &"VERIFICATION_STATE_PENDING".into())
-        );
-        let text = letter.to_string();
-        assert!(numbers.iter().all(|number| !text.contains(&number[1..])), "{text}");
-    }
+    let letters = three_letters(&otter).await;
     let world = World { otter, vendor, client, kept };
     let sent = world.client.login("+4915111000053", &[]).await;
     let code = world.code("+4915111000053").await;
@@ -103,10 +114,7 @@ async fn what_a_missing_key_sealed_is_put_aside_retried_and_dropped(kept: Kept) 
     let (retried, dropped, left) = (id_of(&ids[0]), id_of(&ids[1]), id_of(&ids[2]));
     let (code, said) = dead_letters(&world.otter, &["retry", &retried]).await;
     assert_eq!(code, Some(0), "{said}");
-    until("the letter to come back", async || {
-        Some(list(&world.otter).await).filter(|found| found.len() == 3)
-    })
-    .await;
+    three_letters(&world.otter).await;
 
     // The key is back.
     let World { otter: mut wrong, vendor, kept, .. } = world;
@@ -117,7 +125,7 @@ async fn what_a_missing_key_sealed_is_put_aside_retried_and_dropped(kept: Kept) 
     assert_eq!(list(&world.otter).await.len(), 3, "letters outlive the process");
     let (code, said) = dead_letters(&world.otter, &["retry", &retried]).await;
     assert!(code == Some(0) && said.starts_with("put back to work: "), "{said}");
-    let code = world.code(numbers[0]).await;
+    let code = world.code(NUMBERS[0]).await;
     let answer = world.client.check(&ids[0], &code).await.unwrap();
     assert_eq!(answer.outcome(), CheckOutcome::Verified, "it goes on where it was");
 

@@ -28,7 +28,7 @@ pub struct Load {
 impl Load {
     /// A crowd whose codes live long enough for every step of the route.
     pub fn new(codes: usize, per_second: u32, seed: u64) -> Self {
-        let (ttl, ttl_of_leavers) = (Duration::from_secs(60), Duration::from_secs(25));
+        let (ttl, ttl_of_leavers) = (Duration::from_secs(90), Duration::from_secs(25));
         Self { codes, per_second, seed, ttl, ttl_of_leavers, patience: ttl }
     }
 
