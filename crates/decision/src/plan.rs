@@ -178,8 +178,9 @@ fn exclusion(channel: Channel, wanted: &Wanted, facts: &Facts) -> Option<Exclusi
         (!reaches(channel, wanted.line), Exclusion::LineUnsuitable),
         (!facts.content || wanted.payment && !shows_payment, Exclusion::NoContent),
         (facts.paused, Exclusion::Paused),
-        (facts.breaker_open, Exclusion::BreakerOpen),
+        // Before the breaker: an open one may be tried when nobody else could go, a full lane may not.
         (facts.lane_full, Exclusion::LaneFull),
+        (facts.breaker_open, Exclusion::BreakerOpen),
     ];
     against.into_iter().find_map(|(holds, exclusion)| holds.then_some(exclusion))
 }

@@ -103,10 +103,8 @@ fn rte_10_the_first_reason_against_a_provider_is_told() {
     facts.content = true;
     check(&wanted, facts, Exclusion::Paused);
     facts.paused = false;
-    check(&wanted, facts, Exclusion::BreakerOpen);
-    facts.breaker_open = false;
     check(&wanted, facts, Exclusion::LaneFull);
-    facts = Facts { lane_full: false, breaker_open: true, ..facts };
+    facts.lane_full = false;
     assert_eq!(names(&made(&wanted, |_, _| facts)), ["one/sms"], "only its breaker is left against it");
 }
 

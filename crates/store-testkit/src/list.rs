@@ -147,7 +147,7 @@ macro_rules! store_suite {
                 what_is_due_comes_as_it_is_stored
                 a_commit_sets_the_one_next_instant
                 what_was_handed_out_is_hidden_until_a_commit_says_otherwise
-                what_nobody_handled_is_due_again_after_five_seconds
+                what_nobody_handled_is_due_again_after_three_seconds
                 a_future_instant_comes
             }
         }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use otter_domain::{
-    Ending, KeyId, Moment, PartitionCount, ProviderReference, Revocation, Verification, VerificationId,
+    ChoiceReason, Ending, Exclusion, KeyId, Moment, PartitionCount, ProviderReference, Revocation,
+    Verification, VerificationId,
 };
 use otter_store::{Error, Keyring, Record, Sealer, event_record};
 use otter_store_testkit::fixture::{
@@ -103,6 +104,16 @@ fn a_record_of_format_1_stays_readable() {
     let golden = include_str!("golden/record-v1.hex").replace('\n', "");
     let record = Record::decode(&hex::decode(golden).unwrap()).unwrap();
     assert_eq!(sealer_with(1, &[1]).verification(&record).unwrap(), everything());
+}
+
+#[test]
+fn a_record_from_before_lanes_could_be_full_stays_readable() {
+    let golden = include_str!("golden/record-v1-before-full-lanes.hex").replace('\n', "");
+    let record = Record::decode(&hex::decode(golden).unwrap()).unwrap();
+    let mut everything = everything();
+    let plan = &mut everything.private.as_mut().unwrap().plan;
+    plan.considered.retain(|considered| considered.reason != ChoiceReason::Excluded(Exclusion::LaneFull));
+    assert_eq!(sealer_with(1, &[1]).verification(&record).unwrap(), everything);
 }
 
 #[test]

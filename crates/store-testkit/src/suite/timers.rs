@@ -59,14 +59,14 @@ pub async fn what_was_handed_out_is_hidden_until_a_commit_says_otherwise<B: Benc
     assert_eq!(kit.due(10).await, [shown.id]);
 }
 
-pub async fn what_nobody_handled_is_due_again_after_five_seconds<B: Bench>(open: impl AsyncFn(Setup) -> B) {
+pub async fn what_nobody_handled_is_due_again_after_three_seconds<B: Bench>(open: impl AsyncFn(Setup) -> B) {
     let kit = Kit::open(open).await;
     if !kit.bench.moves_clock() {
         return;
     }
     let forgotten = timed(&kit, Some(kit.now)).await;
     assert_eq!(kit.due(10).await, [forgotten.id]);
-    kit.bench.pass(Duration::from_millis(4_999)).await;
+    kit.bench.pass(Duration::from_millis(2_999)).await;
     assert_eq!(kit.due(10).await, []);
     kit.bench.pass(Duration::from_millis(1)).await;
     assert_eq!(kit.due(10).await, [forgotten.id]);
