@@ -1,5 +1,6 @@
 //! The people of the tour: each waits for a code on a simulated handset and types it into the real service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use otter_contract::admin::v1::rate_service_client::RateServiceClient;
@@ -9,16 +10,21 @@ use otter_contract::v1::{
     Channel, CheckOtpRequest, CheckOutcome, GetOtpRequest, SendOtpRequest, SendOtpResponse, Verification,
     WatchOtpRequest, WatchOtpResponse,
 };
+use otter_runtime::Dice;
 use otter_sandbox_vendor::{HandsetMessage, Vendor};
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel as Connection;
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::installation::API_KEY;
 
 /// How long a person waits for a code.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a call is repeated that found the store away, and how long it is left alone each time.
+const REPEATS: usize = 10;
+const PAUSE: Duration = Duration::from_secs(1);
 
 type Authorized = InterceptedService<Connection, fn(Request<()>) -> Result<Request<()>, Status>>;
 
@@ -27,11 +33,15 @@ type Authorized = InterceptedService<Connection, fn(Request<()>) -> Result<Reque
 pub(crate) struct Service {
     otp: OtpServiceClient<Authorized>,
     rates: RateServiceClient<Authorized>,
+    dice: Arc<dyn Dice>,
 }
 
 impl Service {
-    /// Connects.
-    pub(crate) async fn connect(address: std::net::SocketAddr) -> Result<Self, tonic::transport::Error> {
+    /// Connects; the names of its calls are drawn.
+    pub(crate) async fn connect(
+        address: std::net::SocketAddr,
+        dice: Arc<dyn Dice>,
+    ) -> Result<Self, tonic::transport::Error> {
         let connection = Connection::from_shared(format!("http://{address}"))
             .expect("a socket address makes a URL")
             .connect()
@@ -39,7 +49,13 @@ impl Service {
         Ok(Self {
             otp: OtpServiceClient::with_interceptor(connection.clone(), authorize),
             rates: RateServiceClient::with_interceptor(connection, authorize),
+            dice,
         })
+    }
+
+    /// A name that makes a repeated call safe.
+    fn name(&self) -> String {
+        format!("tour-{:08x}{:08x}", self.dice.u32(), self.dice.u32())
     }
 
     /// Asks for a code.
@@ -49,15 +65,24 @@ impl Service {
             purpose: "login".to_owned(),
             locale: "en".to_owned(),
             preferred_channels: preferred.iter().map(|channel| i32::from(*channel)).collect(),
+            request_id: self.name(),
             ..SendOtpRequest::default()
         };
-        Ok(self.otp.clone().send_otp(request).await?.into_inner())
+        let sent = patiently(|| {
+            let (mut otp, request) = (self.otp.clone(), request.clone());
+            async move { otp.send_otp(request).await }
+        });
+        Ok(sent.await?.into_inner())
     }
 
     /// Listens to one code's events.
     pub(crate) async fn watch(&self, id: &str) -> Result<Streaming<WatchOtpResponse>, Status> {
         let request = WatchOtpRequest { verification_id: id.to_owned() };
-        Ok(self.otp.clone().watch_otp(request).await?.into_inner())
+        let watched = patiently(|| {
+            let (mut otp, request) = (self.otp.clone(), request.clone());
+            async move { otp.watch_otp(request).await }
+        });
+        Ok(watched.await?.into_inner())
     }
 
     /// Types a code, and expects it to be the right one.
@@ -66,9 +91,14 @@ impl Service {
             verification_id: id.to_owned(),
             code: code.to_owned(),
             purpose: "login".to_owned(),
+            request_id: self.name(),
             ..CheckOtpRequest::default()
         };
-        let outcome = self.otp.clone().check_otp(request).await?.into_inner().outcome();
+        let checked = patiently(|| {
+            let (mut otp, request) = (self.otp.clone(), request.clone());
+            async move { otp.check_otp(request).await }
+        });
+        let outcome = checked.await?.into_inner().outcome();
         if outcome == CheckOutcome::Verified {
             return Ok(());
         }
@@ -78,16 +108,40 @@ impl Service {
     /// Reads a verification.
     pub(crate) async fn get(&self, id: &str) -> Result<Verification, Status> {
         let request = GetOtpRequest { verification_id: id.to_owned() };
-        let answer = self.otp.clone().get_otp(request).await?.into_inner();
-        answer.verification.ok_or_else(|| Status::internal("the answer holds no verification"))
+        let read = patiently(|| {
+            let (mut otp, request) = (self.otp.clone(), request.clone());
+            async move { otp.get_otp(request).await }
+        });
+        read.await?
+            .into_inner()
+            .verification
+            .ok_or_else(|| Status::internal("the answer holds no verification"))
     }
 
     /// Reads the rates of the last five minutes.
     pub(crate) async fn rates(&self) -> Result<ListRatesResponse, Status> {
         let request =
             ListRatesRequest { window: RateWindow::FiveMinutes.into(), ..ListRatesRequest::default() };
-        Ok(self.rates.clone().list_rates(request).await?.into_inner())
+        let listed = patiently(|| {
+            let (mut rates, request) = (self.rates.clone(), request.clone());
+            async move { rates.list_rates(request).await }
+        });
+        Ok(listed.await?.into_inner())
     }
+}
+
+/// Repeats a call that found the store away, as the contract asks of callers.
+async fn patiently<T, A>(call: impl Fn() -> A) -> Result<T, Status>
+where
+    A: Future<Output = Result<T, Status>>,
+{
+    for _ in 0..REPEATS {
+        match call().await {
+            Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(PAUSE).await,
+            answered => return answered,
+        }
+    }
+    call().await
 }
 
 // The signature is tonic's.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use otter_contract::v1::watch_otp_response::Update;
 use otter_contract::v1::{Channel, Verification};
+use otter_runtime::OsDice;
 use otter_sandbox_vendor::{Mishap, Vendor};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
@@ -32,7 +33,9 @@ const LOOK: Duration = Duration::from_millis(700);
 pub(crate) async fn show(node: &Node, vendor: &Arc<Vendor>) -> Result<(), String> {
     let stage = Stage::open();
     let address = node.addresses().grpc.ok_or("gRPC is not served")?;
-    let service = Service::connect(address).await.map_err(|problem| crate::serve::chain(&problem))?;
+    let dice = OsDice::open().map_err(|problem| crate::serve::chain(&problem))?;
+    let connected = Service::connect(address, Arc::new(dice)).await;
+    let service = connected.map_err(|problem| crate::serve::chain(&problem))?;
     stage.say(Tone::Strong.paint("Otter sends one-time passcodes and checks them."));
     stage.say(
         "Everything here is real but the providers and the handsets, which are simulated in this process.",
