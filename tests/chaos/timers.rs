@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::scale;
 
-/// How long codes live: each of the four steps of the route waits 5 s, so every one of them gets its turn.
-const TTL: Duration = Duration::from_secs(60);
+/// How long codes live: five candidates wait 5 s each, and the last must leave a minute to type (RTE-33).
+const TTL: Duration = Duration::from_secs(90);
 
 /// How many ask at once.
 const CALLERS: usize = 32;
