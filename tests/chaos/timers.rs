@@ -134,7 +134,7 @@ fn moment(time: Timestamp) -> Moment {
     Moment::from_millis(u64::try_from(millis).unwrap())
 }
 
-/// Each candidate had its turn once, in the order of the route, and the vendor took no message of any twice.
+/// Each candidate had its turn at most once, in the order of the route, and the vendor took no message of any twice.
 fn assert_each_once(fleet: &Fleet, finals: &[Verification]) {
     let mut messages: BTreeMap<(String, String), usize> = BTreeMap::new();
     for received in fleet.vendor().journal().into_iter().filter(|it| it.handling.is_a_message()) {
@@ -142,8 +142,10 @@ fn assert_each_once(fleet: &Fleet, finals: &[Verification]) {
     }
     assert!(messages.values().all(|count| *count == 1), "a wait ended twice: {messages:?}");
     for verification in finals {
-        let providers: Vec<_> = verification.attempts.iter().map(|it| it.provider.as_str()).collect();
-        assert_eq!(providers, ["alpha", "beta", "chat", "rich", "call"][..providers.len()]);
+        // A plan passes over whose lane is full.
+        let mut route = ["alpha", "beta", "chat", "rich", "call"].into_iter();
+        let is_in_order = verification.attempts.iter().all(|it| route.any(|name| name == it.provider));
+        assert!(is_in_order, "{verification:#?}");
         let later = verification.attempts.iter().skip(1);
         assert!(
             later.map(Attempt::origin).all(|origin| origin == AttemptOrigin::Failover),
