@@ -4,8 +4,6 @@
 
 mod peers;
 
-use std::error::Error;
-use std::io;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use otter_contract::v1::AttemptState;
-use otter_tests::{Client, Kept, Otter, World, binary, configuration, login, vendor};
+use otter_tests::{Client, Kept, Otter, World, binary, configuration, login, reached_nobody, vendor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -56,23 +54,6 @@ async fn until_not_ready(admin: SocketAddr) {
     while probe(admin, "/readyz").await == Some(200) {
         tokio::task::yield_now().await;
     }
-}
-
-/// How a client names a call that still stood in its own queue when its connection ended: it was never on the wire.
-const NEVER_LEFT: &str = "hyper::Error(Canceled, \"connection closed\")";
-
-/// Whether a call has reached nobody: nobody listens any more, or it never left its caller.
-fn reached_nobody(status: &Status) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = status.source();
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        let is_refused = io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if is_refused || format!("{error:?}") == NEVER_LEFT {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// Calls again and again on a channel of its own, until its connection is gone and there is no other.

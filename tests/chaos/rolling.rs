@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use otter_sandbox_vendor::{Rule, Script};
 use otter_store_redis::test_server::RedisServer;
-use otter_tests::{Fleet, Going, Judgement, NOBODY_LISTENED, Shape, Trial};
+use otter_tests::{Fleet, Going, Judgement, REACHED_NOBODY, Shape, Trial};
 
 use crate::scale;
 
@@ -23,9 +23,10 @@ async fn an_installation_that_is_replaced_piece_by_piece_loses_and_doubles_nothi
     let trial = Trial { name: "rolling", load: scale::load(), patience: scale::patience() };
     let judgement = trial.run(&fleet, |going| replace_all(&fleet, going)).await;
     judgement.assert_sound();
-    // A caller whose connection was asked to go connects again, and may find that nobody listens there for a moment.
+    // A caller whose connection was asked to go connects again, and may find that nobody listens there for a moment,
+    // or has calls in its own queue when the connection ends.
     let mut repeated = fleet.callers().repeated();
-    let refused = repeated.remove(NOBODY_LISTENED).unwrap_or_default();
+    let refused = repeated.remove(REACHED_NOBODY).unwrap_or_default();
     tell(refused, &repeated, &judgement, fleet.blows().len() / 2);
     // With the machine to itself nobody is starved beyond a lease or a grace, so nothing else explains a doubt.
     if scale::is_full() {

@@ -1,8 +1,6 @@
 //! A caller that turns to another process when one does not answer.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +12,7 @@ use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
 
 use crate::client::{Authorized, authorized};
+use crate::reach::{reached_nobody, told};
 use crate::stopwatch::Stopwatch;
 
 /// How long one process may take to answer a call.
@@ -35,8 +34,8 @@ pub struct Callers {
     repeated: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
-/// Why a call was repeated that reached nobody, because nobody listened at the address.
-pub const NOBODY_LISTENED: &str = "nobody listened";
+/// Why a call was repeated that reached nobody: nobody listens at the address, or it never left its caller.
+pub const REACHED_NOBODY: &str = "reached nobody";
 
 /// Why a call has no answer.
 #[derive(Debug, Clone)]
@@ -73,7 +72,7 @@ impl Callers {
         &self.urls
     }
 
-    /// How many calls were repeated so far, by the reason that the status gave, or [`NOBODY_LISTENED`], or what the
+    /// How many calls were repeated so far, by the reason that the status gave, or [`REACHED_NOBODY`], or what the
     /// transport says.
     pub fn repeated(&self) -> BTreeMap<String, usize> {
         self.repeated.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -128,14 +127,7 @@ fn why_repeated(status: &Status) -> String {
     if let Some(info) = details.error_info() {
         return info.reason.clone();
     }
-    let mut cause: Option<&(dyn Error + 'static)> = status.source();
-    let mut refused = false;
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        refused |= io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        cause = error.source();
-    }
-    if refused { NOBODY_LISTENED.to_owned() } else { format!("{:?}: {}", status.code(), status.message()) }
+    if reached_nobody(status) { REACHED_NOBODY.to_owned() } else { told(status) }
 }
 
 /// A status without a reason is not from Otter: the connection broke, or nobody listens.
