@@ -36,16 +36,23 @@ test: setup ## Run every test
 	$(RUN_TESTS) --locked --workspace
 
 .PHONY: chaos
-chaos: setup ## Run every fault at full size, minutes each; smaller or other draws: make chaos CODES=2000 SEED=2
-	$(CARGO) build --locked --bin otter
+chaos: setup ## Run every fault at full size, hours in all; smaller, some, other draws: make chaos CODES=2000 ONLY=redis:: SEED=2
+	$(CARGO) build --locked --profile load --bin otter
 	OTTER_CHAOS_CODES=$(or $(CODES),20000) OTTER_CHAOS_SEED=$(or $(SEED),1) \
-		$(CARGO) test --locked -p otter-tests --test chaos -- --test-threads=1 --nocapture
+		$(CARGO) test --locked --profile load -p otter-tests --test chaos -- --test-threads=1 --nocapture $(ONLY)
 	@echo "Every run adds a line to target/chaos/report.jsonl."
 
 .PHONY: model
 model: ## Hold delivery against its model in 200000 random runs; more: make model SEEDS=1000000 SEED=200001
-	CARGO_PROFILE_TEST_OPT_LEVEL=2 OTTER_MODEL_SEEDS=$(or $(SEEDS),200000) OTTER_MODEL_SEED=$(or $(SEED),1) \
-		$(RUN_TESTS) --locked -p otter-delivery --test model
+	OTTER_MODEL_SEEDS=$(or $(SEEDS),200000) OTTER_MODEL_SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked --profile load -p otter-delivery --test model
+
+.PHONY: growth
+growth: setup ## See that nothing grows over a million codes in Redis and in a directory; fewer: make growth CODES=100000
+	OTTER_CHAOS_CODES=$(or $(CODES),1000000) $(CARGO) test --locked --profile load \
+		-p otter-store-redis --test redis -- --nocapture retention::
+	OTTER_CHAOS_CODES=$(or $(CODES),1000000) $(CARGO) test --locked --profile load \
+		-p otter-store-embedded --test growth -- --nocapture
 
 .PHONY: docs
 docs: ## Render again the pages that tests hold to the code

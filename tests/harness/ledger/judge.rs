@@ -225,13 +225,13 @@ impl Case<'_> {
     fn extra_messages(&mut self, figures: &mut Figures) {
         let sent: Vec<_> = self.handed.iter().filter(|handed| handed.messages() > 0).collect();
         let mut unexplained = Vec::new();
-        for handed in sent.iter().skip(1) {
+        for (last, handed) in sent.iter().zip(sent.iter().skip(1)) {
             let number = handed.attempt.number;
             let before: Vec<_> =
                 sent.iter().map(|handed| handed.attempt).filter(|attempt| attempt.number < number).collect();
             if before.iter().any(|attempt| was_ambiguous(attempt, self.story)) {
                 figures.extra_after_ambiguous += 1;
-            } else if handed.attempt.origin() == AttemptOrigin::Resend {
+            } else if self.is_asked_for_between(last.attempt.number, number) {
                 figures.extra_asked_for += 1;
             } else if before.iter().all(|attempt| was_silent_or_refused(attempt, handed.attempt)) {
                 figures.extra_after_silence += 1;
@@ -240,6 +240,13 @@ impl Case<'_> {
             }
         }
         unexplained.into_iter().for_each(|kind| self.find(kind));
+    }
+
+    /// Whether the person asked for a message after the attempt `last`, which was sent, and `next` came of it: as it is,
+    /// or because what was to be sent for it could not be.
+    fn is_asked_for_between(&self, last: u32, next: u32) -> bool {
+        let mut attempts = self.verification.attempts.iter();
+        attempts.any(|it| (last + 1..=next).contains(&it.number) && it.origin() == AttemptOrigin::Resend)
     }
 
     /// What was published against what is stored.

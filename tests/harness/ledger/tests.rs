@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use otter_contract::v1::{
-    Attempt, AttemptAccepted, AttemptAmbiguous, AttemptOrigin, AttemptQueued, CheckOutcome, Event,
+    Attempt, AttemptAccepted, AttemptAmbiguous, AttemptEnded, AttemptOrigin, AttemptQueued, CheckOutcome, Event,
     VerificationEnded, VerificationOpened, event,
 };
 use otter_domain::{Channel, Secret};
@@ -69,6 +69,10 @@ fn ambiguous(attempt: u32) -> Event {
         error_class: "unknown".to_owned(),
         ..AttemptAmbiguous::default()
     }))
+}
+
+fn unsent_in_the_end(attempt: u32) -> Event {
+    event(event::Kind::AttemptEnded(AttemptEnded { attempt, ..AttemptEnded::default() }))
 }
 
 fn ended(state: VerificationState) -> Event {
@@ -211,6 +215,16 @@ fn a_second_message_needs_an_ambiguous_attempt_or_silence_or_a_wish() {
     assert_kinds(&ledger, &[]);
     verification(&mut ledger).attempts[1].origin = AttemptOrigin::Failover.into();
     verification(&mut ledger).attempts[1].queue_time = Some(timestamp(after(5_011)));
+    assert_kinds(&ledger, &[]);
+
+    // What was asked for could not be sent, and the next candidate went in its place.
+    let mut ledger = with_a_second_message(AttemptState::Accepted);
+    let mut unsent = attempt(2, AttemptState::Unroutable);
+    unsent.origin = AttemptOrigin::Resend.into();
+    let last = attempt(3, AttemptState::Accepted);
+    verification(&mut ledger).attempts.splice(1.., [unsent, last]);
+    story(&mut ledger).splice(4..5, [unsent_in_the_end(2), queued(3), accepted(3)]);
+    ledger.journal[1] = received(3, 30);
     assert_kinds(&ledger, &[]);
 
     let mut ledger = with_a_second_message(AttemptState::Ambiguous);
