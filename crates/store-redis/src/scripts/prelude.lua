@@ -44,9 +44,10 @@ local CHANNELS = { s = 'sms', w = 'whatsapp', r = 'rcs', v = 'voice' }
 local writing = false
 local woken = {}
 
+-- A wake that is refused is made up for by those who look now and then; what has been written is not to end as an error.
 local function answer(value)
   for channel in pairs(woken) do
-    redis.call(ARGV[2], prefix .. 'wake', channel)
+    redis.pcall(ARGV[2], prefix .. 'wake', channel)
   end
   return cmsgpack.pack({ now, value })
 end
