@@ -118,12 +118,20 @@ pub(super) fn advances_to(
 pub(super) fn next_candidate(verification: &Verification) -> Option<usize> {
     let plan = &verification.private.as_ref()?.plan;
     let tried = |index: usize| verification.attempts.iter().any(|a| usize::from(a.candidate) == index);
-    (0..plan.candidates.len())
-        .find(|index| !tried(*index) && is_open(verification, &plan.candidates, &plan.candidates[*index]))
+    let fits = |index: &usize| {
+        let candidate = &plan.candidates[*index];
+        is_open(verification, &plan.candidates, candidate, Origin::Failover)
+    };
+    (0..plan.candidates.len()).find(|index| !tried(*index) && fits(index))
 }
 
-/// Whether nothing that was learnt in this verification speaks against a candidate.
-pub(super) fn is_open(verification: &Verification, candidates: &[Candidate], candidate: &Candidate) -> bool {
+/// Whether nothing that was learnt in this verification speaks against trying a candidate for this reason.
+pub(super) fn is_open(
+    verification: &Verification,
+    candidates: &[Candidate],
+    candidate: &Candidate,
+    origin: Origin,
+) -> bool {
     verification.attempts.iter().all(|attempt| match verdict_on(attempt) {
         Some(FailureClass::Unroutable) => attempt.channel != candidate.channel,
         Some(FailureClass::Rejected) => attempt.provider != candidate.provider,
@@ -132,11 +140,20 @@ pub(super) fn is_open(verification: &Verification, candidates: &[Candidate], can
             (&attempt.provider, attempt.channel) != (&candidate.provider, candidate.channel)
         }
         Some(FailureClass::Ambiguous) => {
-            let repeatable = candidates.get(usize::from(attempt.candidate)).is_some_and(|c| c.idempotent);
-            repeatable || attempt.provider != candidate.provider
+            let tried = candidates.get(usize::from(attempt.candidate));
+            attempt.provider != candidate.provider || tried.is_some_and(|it| may_send_twice(it, origin))
         }
         Some(FailureClass::Throttled | FailureClass::Unavailable) | None => true,
     })
+}
+
+/// Whether a provider that may have sent a message may be used for the next. Each attempt has a message id of its own, so
+/// even a vendor that recognises repeats takes the next one for a new message: only a caller can want that.
+fn may_send_twice(tried: &Candidate, origin: Origin) -> bool {
+    match origin {
+        Origin::Resend => tried.idempotent,
+        Origin::First | Origin::Failover => false,
+    }
 }
 
 /// What an attempt taught about its provider and channel.

@@ -110,7 +110,7 @@ fn choose(
     let fits = |index: &usize| {
         let candidate = &candidates[*index];
         channel.is_none_or(|channel| candidate.channel == channel)
-            && is_open(verification, candidates, candidate)
+            && is_open(verification, candidates, candidate, Origin::Resend)
             && may_send(candidate)
     };
     let untried = (0..candidates.len()).find(|index| !tried(*index) && fits(index));

@@ -79,14 +79,20 @@ fn an_ambiguous_send_waits_and_then_leaves_the_provider() {
 }
 
 #[test]
-fn an_idempotent_provider_may_be_asked_again_after_an_ambiguous_send() {
-    let mut again = candidate("delta", Channel::Voice);
-    again.idempotent = true;
-    let mut history =
-        History::open(vec![candidate("delta", Channel::Rcs), again], LifecyclePolicy::default());
-    history.sends(Err(FailureClass::Ambiguous));
-    history.wait();
-    assert_eq!((history.current_provider(), history.current().channel), ("delta", Channel::Voice));
+fn only_a_resend_uses_a_provider_again_after_an_ambiguous_send_and_only_an_idempotent_one() {
+    let ambiguous = |provider: &str, idempotent: bool| {
+        let one = |channel| Candidate { idempotent, ..candidate(provider, channel) };
+        let both = vec![one(Channel::Rcs), one(Channel::Voice)];
+        let mut history = History::open(both, LifecyclePolicy::default());
+        history.sends(Err(FailureClass::Ambiguous));
+        history.after(seconds(30)).on(Event::Due);
+        assert_eq!(history.verification.attempts.len(), 1, "{provider}: its next message has another id");
+        history
+    };
+    let mut wanted = ambiguous("delta", true);
+    wanted.resend(None).unwrap();
+    assert_eq!((wanted.current_provider(), wanted.current().channel), ("delta", Channel::Voice));
+    assert_eq!(ambiguous("alpha", false).resend(None), Err(ResendRefusal::NoCandidate));
 }
 
 #[test]
