@@ -7,6 +7,7 @@
 
 mod clock;
 mod drain;
+mod memory;
 mod overload;
 mod provider;
 mod redis;

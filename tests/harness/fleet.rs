@@ -264,6 +264,11 @@ impl Process {
         status
     }
 
+    /// The memory that it has in use, in bytes; nothing while it is dead.
+    pub async fn memory(&self) -> u64 {
+        self.otter.lock().await.as_ref().map(Otter::memory).unwrap_or_default()
+    }
+
     /// What it has written, if it lives.
     pub async fn log(&self) -> String {
         self.otter.lock().await.as_ref().map(Otter::log).unwrap_or_default()
