@@ -132,6 +132,7 @@ pub fn step(
     now: Moment,
 ) -> Step {
     let mut turn = Turn::new(verification, fresh, policy, now);
+    turn.believe_report();
     match event {
         Event::Sent { attempt, tries, outcome } => turn.sent(*attempt, *tries, outcome),
         Event::Released { attempt, tries } => turn.released(*attempt, *tries),

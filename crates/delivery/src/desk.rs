@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use otter_decision::{lifecycle, token};
-use otter_domain::{Event, Moment, Partition, Phase, ProviderName, Verification, VerificationId};
+use otter_domain::{AttemptNumber, Event, Moment, Partition, Phase, ProviderName, Verification};
 use otter_provider::{Locator, Report};
 use otter_store::{Error, MergeVerdict, ReceiptMerge, ReceiptTarget};
 use tracing::{Instrument, info, warn};
@@ -28,7 +28,7 @@ pub enum Reported {
     },
 }
 
-/// Books reports: merges them, and lets `decision` look when one says more than was known.
+/// Books reports: merges them, and lets `decision` look where one may change what happens next.
 #[derive(Debug, Clone)]
 pub struct Desk {
     books: Arc<Books>,
@@ -67,50 +67,36 @@ impl Desk {
             MergeVerdict::Unknown => Ok(Reported::Unknown),
             MergeVerdict::Stale { id, attempt } => {
                 // The one that was merged may have been left at that when its process or the store went away.
-                if status.is_negative() {
-                    self.follow(id, None, Event::ReceiptMerged { attempt }).await?;
+                if let Some(verification) = self.books.load(id).await? {
+                    self.follow(verification, attempt).await?;
                 }
                 Ok(Reported::Stale)
             }
             MergeVerdict::Advanced { verification, attempt } => {
                 let Some(merged) = verification.attempt(attempt) else { return Ok(Reported::Unknown) };
                 let reported = Reported::Booked { attempted_at: merged.claimed_at, channel: merged.channel };
-                let id = verification.id;
-                info!(verification_id = %id, %provider, status = %status, "receipt booked");
-                if status.is_negative() {
-                    self.follow(id, Some(*verification), Event::ReceiptMerged { attempt }).await?;
-                }
+                info!(verification_id = %verification.id, %provider, status = %status, "receipt booked");
+                self.follow(*verification, attempt).await?;
                 Ok(reported)
             }
         }
     }
 
-    /// Lets `decision` look at a receipt that may let the next candidate go. One that comes while its attempt is still
-    /// claimed is touched, so that the worker, which began before the receipt came, decides again with it. Where the
-    /// verification cannot be decided on here, the receipt is merged all the same: its timer leads to somebody who can.
-    async fn follow(
-        &self,
-        id: VerificationId,
-        held: Option<Verification>,
-        event: Event,
-    ) -> Result<(), BooksError> {
-        let held = match held {
-            Some(verification) => Some(verification),
-            None => self.books.load(id).await?,
-        };
-        let Some(verification) = held.filter(Verification::is_pending) else { return Ok(()) };
-        let setup = self.setup.load_full();
+    /// Lets `decision` look at what was reported on an attempt, if that may change anything. Where the verification cannot
+    /// be decided on here, the receipt is merged all the same: its timer leads to somebody who can.
+    async fn follow(&self, verification: Verification, attempt: AttemptNumber) -> Result<(), BooksError> {
+        let Some(consequence) = consequence(&verification, attempt) else { return Ok(()) };
+        let (id, setup) = (verification.id, self.setup.load_full());
         let (policy, digits) = policy_of(&setup, &verification);
-        let is_claimed =
-            verification.current().is_some_and(|attempt| matches!(attempt.phase, Phase::Claimed { .. }));
         let decide = |before: &Verification, now: Moment| {
             let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
-            lifecycle::step(before, &event, &fresh, &policy, now)
+            lifecycle::step(before, &Event::ReceiptMerged { attempt }, &fresh, &policy, now)
         };
-        let decided = if is_claimed {
-            self.books.decide_and_touch(id, Some(verification), &policy, decide).await
-        } else {
-            self.books.decide(id, Some(verification), &policy, decide).await
+        let decided = match consequence {
+            Consequence::Now => self.books.decide(id, Some(verification), &policy, decide).await,
+            Consequence::WithTheAnswer => {
+                self.books.decide_and_touch(id, Some(verification), &policy, decide).await
+            }
         };
         match decided {
             Err(BooksError::Store(error)) if matches!(*error, Error::Unreadable { .. }) => {
@@ -132,5 +118,30 @@ impl Desk {
                 Some((count.at(message.partition_index())?, ReceiptTarget::Message(*message)))
             }
         }
+    }
+}
+
+/// When a receipt has its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consequence {
+    /// As soon as it is decided on.
+    Now,
+    /// When the send is booked that is still under way: its worker began before the receipt came, so the verification is
+    /// touched, and the worker decides again with it.
+    WithTheAnswer,
+}
+
+/// What may follow from what was reported on an attempt; nothing unless it is the current one.
+fn consequence(verification: &Verification, attempt: AttemptNumber) -> Option<Consequence> {
+    let current = verification.current().filter(|current| current.number == attempt)?;
+    let is_lost = current.receipt.is_some_and(|receipt| receipt.status.is_negative());
+    match current.phase {
+        // Also after the end: what the vendor took is not called failed.
+        Phase::Claimed { .. } => Some(Consequence::WithTheAnswer),
+        // It was taken, so it is not tried again.
+        Phase::Queued { .. } | Phase::Retrying { .. } => Some(Consequence::Now),
+        // The next candidate goes.
+        Phase::Accepted { .. } | Phase::Ambiguous { .. } if is_lost => Some(Consequence::Now),
+        Phase::Accepted { .. } | Phase::Ambiguous { .. } | Phase::Ended { .. } => None,
     }
 }

@@ -36,6 +36,21 @@ impl Turn<'_> {
         }
     }
 
+    /// A report on a message that waits to be tried again: the try before was taken, whatever its answer said.
+    pub(super) fn believe_report(&mut self) {
+        let Some(attempt) = self.next.current().filter(|attempt| is_reported(attempt)).cloned() else {
+            return;
+        };
+        match attempt.phase {
+            Phase::Queued { .. } | Phase::Retrying { .. } => self.accepted(&attempt, None),
+            // Its worker says what came of it, or nobody does any more.
+            Phase::Claimed { .. }
+            | Phase::Accepted { .. }
+            | Phase::Ambiguous { .. }
+            | Phase::Ended { .. } => {}
+        }
+    }
+
     /// The attempt, if this was its latest try.
     fn tried(&self, number: AttemptNumber, tries: u8) -> Option<Attempt> {
         self.next.attempt(number).filter(|attempt| attempt.tries == tries).cloned()
@@ -45,6 +60,9 @@ impl Turn<'_> {
     pub(super) fn released(&mut self, number: AttemptNumber, tries: u8) {
         let Some(attempt) = self.tried(number, tries) else { return };
         let Phase::Claimed { .. } = attempt.phase else { return };
+        if is_reported(&attempt) {
+            return self.accepted(&attempt, None);
+        }
         if !self.next.is_pending() {
             self.end_attempt(&attempt, AttemptEnd::Withdrawn);
             return self.tidy();
@@ -60,6 +78,9 @@ impl Turn<'_> {
     pub(super) fn skipped(&mut self, number: AttemptNumber, tries: u8) {
         let Some(attempt) = self.tried(number, tries) else { return };
         let Phase::Claimed { .. } = attempt.phase else { return };
+        if is_reported(&attempt) {
+            return self.accepted(&attempt, None);
+        }
         let (class, error) = (FailureClass::Unavailable, ErrorClass::Unknown);
         // Nothing was submitted, so it is no evidence: an open breaker must not lower the rates of whom it protects.
         self.close_attempt(&attempt, AttemptEnd::Failed { class, error, vendor_code: None });
@@ -143,6 +164,15 @@ impl Turn<'_> {
                 self.make_ambiguous(attempt, failure.error);
                 if self.next.is_pending() { self.receipt_merged(attempt.number) } else { self.tidy() }
             }
+            FailureClass::Rejected
+            | FailureClass::Unroutable
+            | FailureClass::Throttled
+            | FailureClass::Unavailable
+            | FailureClass::Misconfigured
+                if is_reported(attempt) =>
+            {
+                self.accepted(attempt, None);
+            }
             FailureClass::Throttled | FailureClass::Unavailable if self.retries(attempt, failure) => {}
             FailureClass::Rejected
             | FailureClass::Unroutable
@@ -192,6 +222,12 @@ impl Turn<'_> {
             }
         }
     }
+}
+
+/// Whether the vendor reported on the attempt's message. It has taken what it reports on, good or bad, even if it or
+/// something in front of it says the contrary: the person may hold the code, and another try would be a second message.
+fn is_reported(attempt: &Attempt) -> bool {
+    attempt.receipt.is_some()
 }
 
 /// The end of the step's wait, counted from the claim.

@@ -129,6 +129,87 @@ fn a_negative_receipt_that_comes_before_the_answer_counts_when_the_answer_is_boo
 }
 
 #[test]
+fn a_message_that_its_vendor_reports_on_was_taken_whatever_the_answer_says() {
+    use FailureClass::{Misconfigured, Rejected, Throttled, Unavailable, Unroutable};
+    for class in [Rejected, Unroutable, Throttled, Unavailable, Misconfigured] {
+        for status in [ReceiptStatus::Sent, ReceiptStatus::Delivered] {
+            let mut history = History::login();
+            history.claim();
+            assert!(history.receipt(AttemptNumber::FIRST, status).is_empty());
+            let effects = history.sent(Err(class));
+            assert!(matches!(history.current().phase, Phase::Accepted { .. }), "{status}, then {class}");
+            assert_eq!(dispatches(&effects, JobKind::Send), 0, "{status}, then {class}");
+            assert_eq!(history.verification.slots.len(), 1, "the person may hold the code");
+        }
+    }
+}
+
+#[test]
+fn a_vendor_that_reports_a_loss_and_answers_an_error_is_left_at_once_and_its_code_stays_valid() {
+    let mut history = History::login();
+    history.claim();
+    history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered);
+    history.sent(Err(FailureClass::Unavailable));
+    assert_eq!(
+        history.current_provider(),
+        "gamma",
+        "not tried again, and the channel does not reach this person"
+    );
+    assert_eq!(history.verification.slots.len(), 2);
+}
+
+/// Ways to let an attempt wait for its second try: until its time, and on its lane.
+const WAITING: [fn(&mut History); 2] = [|_| {}, |history| drop(history.wait())];
+
+#[test]
+fn a_report_while_a_message_waits_to_be_tried_again_keeps_it_from_being_sent_twice() {
+    for wait in WAITING {
+        let mut history = History::login();
+        history.sends(Err(FailureClass::Unavailable));
+        wait(&mut history);
+        history.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered);
+        assert!(matches!(history.current().phase, Phase::Accepted { .. }));
+        assert!(!history.claim());
+        assert_eq!(history.due_at(), Some(T0 + seconds(300)), "nobody else goes");
+    }
+}
+
+#[test]
+fn a_report_that_nobody_followed_up_is_believed_by_whoever_looks_next() {
+    let check = |next: fn(&mut History)| {
+        for wait in WAITING {
+            let mut history = History::login();
+            history.sends(Err(FailureClass::Unavailable));
+            wait(&mut history);
+            let receipt = Receipt { status: ReceiptStatus::Sent, at: history.now, because: None };
+            history.verification.attempts[0].receipt = Some(receipt);
+            next(&mut history);
+            assert!(matches!(history.verification.attempts[0].phase, Phase::Accepted { .. }));
+            assert_eq!(history.verification.attempts.len(), 1);
+        }
+    };
+    check(|history| drop(history.wait()));
+    check(|history| drop(history.after(seconds(6)).on(Event::Due)));
+    check(|history| drop(history.on(Event::Cancelled)));
+}
+
+#[test]
+fn a_second_try_that_is_given_back_or_skipped_after_a_report_is_not_made() {
+    let check = |event: fn(AttemptNumber, u8) -> Event| {
+        let mut history = History::login();
+        history.sends(Err(FailureClass::Unavailable));
+        history.wait();
+        assert!(history.claim());
+        history.receipt(AttemptNumber::FIRST, ReceiptStatus::Sent);
+        let effects = history.on(event(AttemptNumber::FIRST, 2));
+        assert!(matches!(history.current().phase, Phase::Accepted { .. }), "{effects:?}");
+        assert_eq!((dispatches(&effects, JobKind::Send), history.verification.slots.len()), (0, 1));
+    };
+    check(|attempt, tries| Event::Released { attempt, tries });
+    check(|attempt, tries| Event::Skipped { attempt, tries });
+}
+
+#[test]
 fn a_receipt_of_an_earlier_attempt_changes_nothing_after_failover() {
     let mut history = History::login();
     history.sends(Ok(()));

@@ -17,6 +17,12 @@ fn phases() -> Vec<(&'static str, Prepare)> {
             history.claim();
             history
         }),
+        ("claimed, reported sent", || {
+            let mut history = History::login();
+            history.claim();
+            history.receipt(AttemptNumber::FIRST, ReceiptStatus::Sent);
+            history
+        }),
         ("retrying", || {
             let mut history = History::login();
             history.sends(Err(FailureClass::Unavailable));
@@ -59,6 +65,7 @@ fn events() -> Vec<(&'static str, Act)> {
         ("sent: ambiguous", |history| history.sent(Err(FailureClass::Ambiguous))),
         ("skipped", |history| history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1 })),
         ("its instant comes", |history| if history.due_at().is_some() { history.wait() } else { Vec::new() }),
+        ("receipt: sent", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Sent)),
         ("receipt: delivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered)),
         ("receipt: undelivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Undelivered)),
         ("released", |history| history.on(Event::Released { attempt: AttemptNumber::FIRST, tries: 1 })),

@@ -76,6 +76,10 @@ impl Lane {
         lease: &Arc<Held>,
     ) -> (Event, Option<Change>) {
         let (number, tries) = (attempt.number, attempt.tries);
+        // Reported on while it waited to be tried again: the try before was taken.
+        if attempt.receipt.is_some() {
+            return (Event::Released { attempt: number, tries }, None);
+        }
         let (sender, dispatch) = match self.prepare(setup, verification, attempt, lease) {
             Ok(prepared) => prepared,
             Err(failure) => {

@@ -1,7 +1,9 @@
 //! What providers report, early, late and twice.
 
 use otter_delivery::Reported;
-use otter_domain::{ErrorClass, FailureClass, Measure, Phase, ReceiptStatus};
+use otter_domain::{
+    CheckVerdict, Code, ErrorClass, Failure, FailureClass, Measure, Phase, ReceiptStatus, VerificationId,
+};
 use otter_provider::{Locator, Report};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -110,6 +112,82 @@ async fn a_vendor_that_hangs_up_does_not_stop_what_follows_from_its_receipt() {
     let began = Instant::now();
     house.vendor("gamma").next().await.accept();
     assert_eq!(began.elapsed(), seconds(0), "not only at the end of the wait");
+}
+
+/// What a vendor may answer after it has reported on the message.
+const ERRORS: [FailureClass; 3] =
+    [FailureClass::Unavailable, FailureClass::Throttled, FailureClass::Rejected];
+
+/// Whether the first attempt stays the only one and the person can use its code.
+async fn stays_with_the_first(house: &House, id: VerificationId, code: &Code) {
+    house.until(id, is_accepted).await;
+    sleep(seconds(40)).await;
+    assert_eq!((house.vendor("alpha").count(), house.load(id).await.attempts.len()), (1, 1));
+    let verdict = house.check(id, code).await;
+    assert_eq!(verdict, CheckVerdict::Verified { by: Some(attempt(1)), repeated: false });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vendor_that_reports_a_delivery_and_then_answers_an_error_is_not_asked_again_nor_anybody_else() {
+    for class in ERRORS {
+        let (house, _worker) = House::usual().await;
+        let id = house.send().await;
+        let call = house.vendor("alpha").next().await;
+        let code = call.code();
+        let report = house.report(id, 1, "alpha", ReceiptStatus::Delivered);
+        house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+        call.answer(Err(Failure::new(class, ErrorClass::Unknown).with_retry_after(Some(seconds(1)))));
+        stays_with_the_first(&house, id, &code).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_is_reported_while_a_message_waits_to_be_tried_again_is_the_end_of_trying() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let code = call.code();
+    let throttled = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited);
+    call.answer(Err(throttled.with_retry_after(Some(seconds(3)))));
+    house.until(id, |it| matches!(it.attempts[0].phase, Phase::Retrying { .. })).await;
+    let report = house.report(id, 1, "alpha", ReceiptStatus::Delivered);
+    house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    stays_with_the_first(&house, id, &code).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_could_not_be_followed_up_counts_when_the_vendor_repeats_it() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let code = call.code();
+    let report = house.report(id, 1, "alpha", ReceiptStatus::Delivered);
+    house.front.store.disturb(Op::Commit, Fault::Refused, 3);
+    assert!(house.front.desk.book(&provider("alpha"), &report).await.is_err());
+    house.front.store.calm();
+    let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
+    assert_eq!(again, Reported::Stale);
+    call.fail(FailureClass::Rejected);
+    stays_with_the_first(&house, id, &code).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_try_is_not_made_of_a_message_that_was_reported_before_it_was_claimed() {
+    let (house, worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let code = call.code();
+    worker.store.disturb(Op::Claim, Fault::Hangs, usize::MAX);
+    call.fail(FailureClass::Unavailable);
+    house
+        .until(id, |it| it.attempts[0].tries == 1 && matches!(it.attempts[0].phase, Phase::Queued { .. }))
+        .await;
+    house.front.store.disturb(Op::Commit, Fault::Refused, 3);
+    let report = house.report(id, 1, "alpha", ReceiptStatus::Delivered);
+    assert!(house.front.desk.book(&provider("alpha"), &report).await.is_err());
+    house.front.store.calm();
+    worker.store.calm();
+    stays_with_the_first(&house, id, &code).await;
 }
 
 #[tokio::test(start_paused = true)]
