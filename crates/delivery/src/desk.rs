@@ -7,7 +7,7 @@ use otter_decision::{lifecycle, token};
 use otter_domain::{AttemptNumber, Event, Moment, Partition, Phase, ProviderName, Verification};
 use otter_provider::{Locator, Report};
 use otter_store::{Error, MergeVerdict, ReceiptMerge, ReceiptTarget};
-use tracing::{Instrument, info, warn};
+use tracing::{info, warn};
 
 use crate::scheduler::policy_of;
 use crate::{Books, BooksError, Keys, Setup, drawing};
@@ -42,22 +42,9 @@ impl Desk {
         Self { books, setup, keys }
     }
 
-    /// Books one report of a provider's. A repeat is stale. It is finished even if the caller goes away, as vendors do
-    /// that wait for nothing: what follows from a merged receipt is lost otherwise.
+    /// Books one report of a provider's. A repeat is stale. Whoever drops this before it is done leaves what follows from
+    /// a merged receipt to the vendor's next report or to the verification's timer.
     pub async fn book(&self, provider: &ProviderName, report: &Report) -> Result<Reported, BooksError> {
-        let (desk, provider, report) = (self.clone(), provider.clone(), report.clone());
-        let booking = async move { desk.merge(&provider, &report).await };
-        match tokio::spawn(booking.in_current_span()).await {
-            Ok(reported) => reported,
-            Err(stopped) => match stopped.try_into_panic() {
-                Ok(payload) => std::panic::resume_unwind(payload),
-                // The runtime is going down, and the caller with it.
-                Err(_) => std::future::pending().await,
-            },
-        }
-    }
-
-    async fn merge(&self, provider: &ProviderName, report: &Report) -> Result<Reported, BooksError> {
         let Some((home, target)) = self.locate(provider, &report.locator) else {
             return Ok(Reported::Unknown);
         };
