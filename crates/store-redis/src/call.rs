@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind};
+use redis::{Cmd, ErrorKind, RedisError, Script, ServerError, ServerErrorKind};
+
+/// Tells a script that it must write something, as replicas are waited for afterwards.
+const CONFIRMED: &str = "confirmed";
+
+/// An argument for a script that takes none: MessagePack's nil.
+const NOTHING: [u8; 1] = [0xc0];
 
 /// One call of a script in one partition.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Runs the script. The server is told its text when it does not know it yet or any more.
     pub(crate) async fn run(&self, connection: &mut MultiplexedConnection) -> Result<Vec<u8>, RedisError> {
-        let command = self.command();
+        let command = self.command("");
         match command.query_async(connection).await {
             Err(error) if is_unknown(&error) => {
                 self.script.load_async(connection).await?;
@@ -31,8 +37,11 @@ impl Call<'_> {
         }
     }
 
-    /// Runs the script and waits until replicas hold what it wrote, and whatever was written before it. Answers with how
-    /// many do when that is so, or when `patience` is over.
+    /// Runs the script and waits until replicas hold what it wrote, and whatever was written on the server before it, by
+    /// whomever. Answers with how many do when that is so, or when `patience` is over.
+    ///
+    /// The script writes in any case: `WAIT` waits for the last write of its connection, and on a connection that wrote
+    /// nothing, or nothing new, it would not wait at all.
     pub(crate) async fn run_and_wait(
         &self,
         connection: &mut MultiplexedConnection,
@@ -40,29 +49,35 @@ impl Call<'_> {
         patience: Duration,
     ) -> Result<(Vec<u8>, u64), RedisError> {
         let mut pipeline = redis::pipe();
-        pipeline.add_command(self.command()).add_command(wait(replicas, patience));
-        match pipeline.query_async(connection).await {
+        pipeline.add_command(self.command(CONFIRMED)).add_command(wait(replicas, patience));
+        match pipeline.query_async(connection).await.map_err(failed) {
             Err(error) if is_unknown(&error) => {
                 self.script.load_async(connection).await?;
-                pipeline.query_async(connection).await
+                pipeline.query_async(connection).await.map_err(failed)
             }
             answer => answer,
         }
     }
 
-    fn command(&self) -> Cmd {
+    /// A call in the same partition that does nothing but write, to be waited for.
+    pub(crate) fn write_only<'a>(&'a self, now: &'a Script) -> Call<'a> {
+        let Self { confirm, prefix, publish, .. } = *self;
+        Call { script: now, confirm, prefix, argument: NOTHING.to_vec(), publish }
+    }
+
+    fn command(&self, confirmed: &'static str) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
         // Neither key ever exists. On a cluster both name the slot, and as they are two, no server that has only a part
         // of a slot that moves runs the script: the one it leaves says ASK, which is not followed, and the one it comes
         // to says TRYAGAIN.
         let second = format!("{}-", self.prefix);
         command.arg(self.script.get_hash()).arg(2).arg(self.prefix).arg(second);
-        command.arg(&self.argument).arg(self.publish);
+        command.arg(&self.argument).arg(self.publish).arg(confirmed);
         command
     }
 }
 
-/// Waits until replicas hold what this connection wrote before.
+/// Waits until replicas hold what this connection wrote last, and so everything that was written before that.
 pub(crate) fn wait(replicas: u8, patience: Duration) -> Cmd {
     let mut command = redis::cmd("WAIT");
     // Nothing would be for ever.
@@ -70,12 +85,25 @@ pub(crate) fn wait(replicas: u8, patience: Duration) -> Cmd {
     command
 }
 
-fn is_unknown(error: &RedisError) -> bool {
-    if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
-        return true;
+/// Why a script and its wait failed: what the script's error says, if that is anything in particular.
+fn failed(error: RedisError) -> RedisError {
+    let Some(errors) = error.clone().into_server_errors() else { return error };
+    let is_general = |error: &ServerError| error.kind() == Some(ServerErrorKind::ResponseError);
+    let is_replica =
+        |error: &ServerError| is_general(error) || error.kind() == Some(ServerErrorKind::MasterDown);
+    match &*errors {
+        [(0, first), ..] if !is_general(first) => first.clone().into(),
+        // A replica refuses to wait and has no code for that. What the script did before is unknown, so this is no error
+        // after which the call may be made again, but one that ends the line: the next one is to a primary.
+        [.., (1, last)] if is_replica(last) => {
+            let said = last.details().unwrap_or_default().to_owned();
+            (ErrorKind::Io, "the server does not wait for replicas, so it is one itself", said).into()
+        }
+        [(_, first), ..] => first.clone().into(),
+        [] => error,
     }
-    // A pipeline says which of its commands failed.
-    let failed = error.clone().into_server_errors();
-    failed
-        .is_some_and(|failed| failed.iter().any(|(_, error)| error.kind() == Some(ServerErrorKind::NoScript)))
+}
+
+fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }

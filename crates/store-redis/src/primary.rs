@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use otter_domain::Partition;
 use otter_store::Wake;
+use redis::Script;
 use tokio::sync::{Mutex, broadcast};
 
 use crate::address::Access;
-use crate::call::{Call, wait};
+use crate::call::Call;
 use crate::failure::Failure;
 use crate::line::{Dialer, Keeper, Line, Scrutiny, State, Whereabouts};
+use crate::scripts;
 use crate::startup::{Examiner, Member};
 use crate::wake::{Channel, Listener, Subscription};
 use crate::{Durability, Options};
@@ -75,6 +77,7 @@ impl Blueprint {
             Durability::Replica { replicas } => Some(Confirming {
                 replicas,
                 patience: self.access.patience(),
+                now: scripts::now(),
                 dialer: Dialer { scrutiny: Scrutiny::Role, ..dialer },
                 lines: Default::default(),
             }),
@@ -107,7 +110,7 @@ impl Primary {
 
     /// Why there is no line, if there is none and a try has failed.
     pub(crate) fn failure(&self) -> Option<Failure> {
-        self.keeper.failure()
+        self.keeper.failure().or_else(|| self.confirming.as_ref()?.failure())
     }
 
     /// The line to it at this moment.
@@ -129,6 +132,8 @@ impl Primary {
 struct Confirming {
     replicas: u8,
     patience: Duration,
+    /// What is run to ask for replicas first.
+    now: Script,
     dialer: Dialer,
     /// Made when they are first used.
     lines: [OnceLock<ConfirmingLine>; WAITING_LINES],
@@ -144,9 +149,9 @@ struct ConfirmingLine {
 impl Confirming {
     /// Runs a script and fails with [`Failure::Unconfirmed`] unless enough replicas hold what it wrote.
     ///
-    /// After a call that was not confirmed, replicas are asked for first and nothing runs before enough answer: while
-    /// replicas are away nothing is taken off a lane or accepted that could not be confirmed, but for the one call that
-    /// noticed.
+    /// On a new line, and after a call that was not confirmed, replicas are asked for first, by a write that does nothing
+    /// else, and nothing runs before enough hold that: while replicas are away nothing is taken off a lane or accepted that
+    /// could not be confirmed, but for the one call that noticed.
     async fn run(&self, home: Partition, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
         let line = &self.lines[usize::from(home.index()) % WAITING_LINES];
         let line = line.get_or_init(|| ConfirmingLine {
@@ -160,8 +165,10 @@ impl Confirming {
         let is_sound = confirmed.take() == Some(round);
         let ask = async |mut connection| {
             if !is_sound {
-                let command = wait(self.replicas, self.patience / 5);
-                let acknowledged: u64 = command.query_async(&mut connection).await?;
+                let (_, acknowledged) = call
+                    .write_only(&self.now)
+                    .run_and_wait(&mut connection, self.replicas, self.patience / 5)
+                    .await?;
                 if acknowledged < u64::from(self.replicas) {
                     return Ok((None, acknowledged));
                 }
@@ -178,5 +185,10 @@ impl Confirming {
             }
             None => Err(Failure::Unconfirmed { acknowledged, wanted: self.replicas }),
         }
+    }
+
+    /// Why one of the lines is down, if a try to replace it has failed.
+    fn failure(&self) -> Option<Failure> {
+        self.lines.iter().filter_map(OnceLock::get).find_map(|line| line.keeper.failure())
     }
 }

@@ -5,6 +5,9 @@
 -- KEYS[2]  another name in that slot, so that a server that has only a part of the slot runs nothing; it is never read.
 -- ARGV[1]  the argument, one MessagePack map; each script says what is in it. `keep` holds retentions in milliseconds.
 -- ARGV[2]  how wakes are published: PUBLISH, or SPUBLISH in a cluster.
+-- ARGV[3]  `confirmed` if the caller waits for replicas afterwards: then every call writes, if only the clock. WAIT speaks of
+--          the last write of its connection, and there are servers (Valkey, Redis from 7.2 on) for which a call that wrote
+--          nothing is none: they would say at once that replicas have it, whatever was found written before.
 --
 -- The bounds that are named in capitals and set nowhere here are those of the store's bounds.rs; they are put in front.
 --
@@ -19,11 +22,13 @@ local argument = cmsgpack.unpack(ARGV[1])
 -- far the store's is ahead and when that was noted, by the server's. It is noted once a second, so that is the most that the
 -- store's clock goes back by. What it is ahead it loses again, 10 ms in a second.
 local NOTED, LOST = 1000, 100
+local note = redis.call('GET', prefix .. 'clock') or ''
+local is_note_written = false
 local server_now, now
 do
   local time = redis.call('TIME')
   server_now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local ahead, noted = (redis.call('GET', prefix .. 'clock') or ''):match('^(%d+) (%d+)$')
+  local ahead, noted = note:match('^(%d+) (%d+)$')
   ahead, noted = tonumber(ahead) or 0, tonumber(noted) or 0
   local passed = server_now - noted
   if passed < 0 then
@@ -32,11 +37,21 @@ do
     ahead = math.max(ahead - math.floor(passed / LOST), 0)
   end
   if passed < 0 or passed >= NOTED then
+    note = ahead .. ' ' .. server_now
     -- A server that takes no writes still tells the time.
-    redis.pcall('SET', prefix .. 'clock', ahead .. ' ' .. server_now)
+    is_note_written = not redis.pcall('SET', prefix .. 'clock', note).err
   end
   now = server_now + ahead
 end
+
+-- Writes something, and so ends the call here, before it did anything, if the server takes no writes. As the clock was noted
+-- last, so that how far it is ahead wears off as slowly as ever: a write goes to replicas also if it changes nothing.
+local function insist_on_writing()
+  if is_note_written then return end
+  redis.call('SET', prefix .. 'clock', note)
+  is_note_written = true
+end
+if ARGV[3] == 'confirmed' then insist_on_writing() end
 
 local BINS = { 1, 2, 3, 5, 8, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600 }
 local CHANNELS = { s = 'sms', w = 'whatsapp', r = 'rcs', v = 'voice' }

@@ -8,5 +8,6 @@ use rustls as _;
 mod access;
 mod cluster;
 mod common;
+mod confirmed;
 mod failover;
 mod suite;
