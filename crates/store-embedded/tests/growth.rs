@@ -1,6 +1,6 @@
 //! The file does not grow for ever: what is past its retention gives its place to what comes.
 //!
-//! `OTTER_CHAOS_CODES` says how many journeys; the figures of a million stand in `docs/reliability.md`.
+//! `OTTER_CHAOS_CODES` says how many journeys; the figures stand in `docs/reliability.md`.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Nothing grows for ever: what whole journeys leave behind is gone, or bounded, once its time is over.
 //!
-//! `OTTER_CHAOS_CODES` says how many journeys; the figures of a million stand in `docs/reliability.md`.
+//! `OTTER_CHAOS_CODES` says how many journeys; the figures stand in `docs/reliability.md`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
