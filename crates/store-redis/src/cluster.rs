@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::line::Whereabouts;
 use crate::primary::{Blueprint, Primary};
 use crate::slots::{SlotMap, owner, primaries, slot_of};
-use crate::wake::Channel;
+use crate::wake::{Channel, Subscription, try_publish};
 
 /// How often primaries are asked although nothing has happened.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -124,7 +124,7 @@ impl Cluster {
         }
         let same_host = || primary.line().map(|line| line.server.host);
         let target = failure.moved_to().and_then(|target| {
-            let server = Server::parse(target, 0)?;
+            let server = Server::parse(&target, 0)?;
             let host = if server.host.is_empty() { same_host()? } else { server.host };
             (server.port != 0).then_some(Server { host, ..server })
         });
@@ -226,7 +226,10 @@ impl Surveyor {
             let whereabouts = Whereabouts::Known(server.clone());
             let channels = self.channels(&owners, &server);
             match self.blueprint.open(whereabouts.clone(), channels.clone()).await {
-                Ok(primary) => Ok((server, primary, None)),
+                Ok(primary) => {
+                    try_publish(primary.line(), Subscription::of(self.blueprint.member), &channels).await?;
+                    Ok((server, primary, None))
+                }
                 Err(failure @ Failure::Unsuitable(_)) => Err(failure),
                 Err(failure) => Ok((server, self.blueprint.start(whereabouts, channels), Some(failure))),
             }

@@ -21,7 +21,7 @@ use crate::pack::pack;
 use crate::primary::{Blueprint, Primary};
 use crate::sentinel::Sentinels;
 use crate::startup::Member;
-use crate::wake::{BACKLOG, Subscription};
+use crate::wake::{BACKLOG, Channel, Subscription, try_publish};
 
 /// The first pause before a call that was refused for a reason that passes is made again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -187,6 +187,8 @@ fn known(server: &Server) -> Whereabouts {
 
 /// The one primary that has all partitions.
 async fn one(blueprint: &Blueprint, whereabouts: Whereabouts, homes: &[Home]) -> Result<Topology, Failure> {
-    let channels = homes.iter().map(|home| (home.partition, home.channel())).collect();
-    Ok(Topology::One(Arc::new(blueprint.open(whereabouts, channels).await?)))
+    let channels: Vec<Channel> = homes.iter().map(|home| (home.partition, home.channel())).collect();
+    let primary = blueprint.open(whereabouts, channels.clone()).await?;
+    try_publish(primary.line(), Subscription::of(blueprint.member), &channels).await?;
+    Ok(Topology::One(Arc::new(primary)))
 }

@@ -43,17 +43,15 @@ impl Failure {
     }
 
     /// Where the server says that the slot is now, if it says so; the host is empty if it is the same.
-    pub(crate) fn moved_to(&self) -> Option<&str> {
-        match self {
-            Self::Server(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) => {
-                error.redirect_node().map(|(server, _)| server)
-            }
-            Self::Server(_)
-            | Self::Unsuitable(_)
-            | Self::Nobody(_)
-            | Self::Unconfirmed { .. }
-            | Self::Silence => None,
+    pub(crate) fn moved_to(&self) -> Option<String> {
+        let Self::Server(error) = self else { return None };
+        if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
+            return None;
         }
+        // Not by the error itself: that of a pipeline has no details, but those of its commands have.
+        let errors = error.clone().into_server_errors()?;
+        let (_, first) = errors.first()?;
+        first.details()?.split_ascii_whitespace().nth(1).map(str::to_owned)
     }
 
     /// What it becomes for who wants to open a store.
@@ -72,4 +70,55 @@ pub(crate) fn unavailable<E: std::error::Error + Send + Sync + 'static>(
     doing: &'static str,
 ) -> impl Fn(E) -> Error {
     move |source| Error::Unavailable { doing, source: Some(Box::new(source)) }
+}
+
+/// Whether the user lacks a right.
+pub(crate) fn is_forbidden(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use redis::{Cmd, ConnectionLike, RedisResult, Value, parse_redis_value};
+
+    use super::*;
+
+    /// Answers to every command that the slot is elsewhere.
+    struct Elsewhere;
+
+    impl ConnectionLike for Elsewhere {
+        fn req_packed_command(&mut self, _: &[u8]) -> RedisResult<Value> {
+            parse_redis_value(b"-MOVED 7 10.0.0.1:7001\r\n")
+        }
+
+        fn req_packed_commands(&mut self, _: &[u8], _: usize, count: usize) -> RedisResult<Vec<Value>> {
+            (0..count).map(|_| self.req_packed_command(&[])).collect()
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+
+        fn check_connection(&mut self) -> bool {
+            true
+        }
+
+        fn is_open(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn where_a_slot_has_moved_to_is_read_from_one_command_and_from_several() {
+        let one = Cmd::new().arg("GET").query::<()>(&mut Elsewhere).unwrap_err();
+        let several = redis::pipe().cmd("GET").cmd("WAIT").query::<()>(&mut Elsewhere).unwrap_err();
+        for error in [one, several] {
+            let failure = Failure::from(error);
+            assert!(failure.passes());
+            assert_eq!(failure.moved_to().as_deref(), Some("10.0.0.1:7001"), "{failure:?}");
+        }
+        assert_eq!(Failure::Silence.moved_to(), None);
+    }
 }

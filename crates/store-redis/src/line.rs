@@ -2,8 +2,8 @@
 //!
 //! Lost is: the server or the network closed it, the server says that it is no primary any more, sentinels name another
 //! one, or it is silent even when it is asked for a sign of life after a call had no answer in time. Tries to replace it
-//! go on for as long as somebody holds the keeper, with pauses that double up to [`LONGEST_PAUSE`]. Each try begins with
-//! the question where the primary is.
+//! go on for as long as somebody holds the keeper, with pauses between them. Each try begins with the question where the
+//! primary is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +12,15 @@ use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
 use crate::address::{Access, Server};
 use crate::failure::Failure;
+use crate::pauses::Pauses;
 use crate::sentinel::Sentinels;
 use crate::startup::{Depth, Examiner};
 
-/// The first pause before a lost connection is replaced; doubled after each try that fails.
+/// The first pause before a lost connection is replaced.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-
-/// The longest pause between two tries.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often sentinels are asked whether the primary is still the same.
-const SENTINEL_WATCH: Duration = Duration::from_secs(1);
 
 /// How many reports may wait; more would say the same.
 const REPORTS: usize = 16;
@@ -69,15 +63,12 @@ impl Whereabouts {
         }
     }
 
-    /// Returns when the primary is another one.
-    async fn differ_from(&self, server: &Server) {
-        let Self::Sentinels(sentinels) = self else { return std::future::pending().await };
-        loop {
-            sleep(SENTINEL_WATCH).await;
-            // Sentinels that are gone or of two minds are no reason to leave a primary that answers.
-            if sentinels.primary().await.is_ok_and(|primary| primary != *server) {
-                return;
-            }
+    /// Returns when the primary is another one. Only one line to a server asks for that; others hear what it is told.
+    async fn differ_from(&self, server: &Server, scrutiny: Scrutiny) {
+        match (self, scrutiny) {
+            (Self::Known(_), _) => std::future::pending().await,
+            (Self::Sentinels(sentinels), Scrutiny::Whole) => sentinels.watch(server).await,
+            (Self::Sentinels(sentinels), Scrutiny::Role) => sentinels.hear_of_other_than(server).await,
         }
     }
 }
@@ -225,19 +216,21 @@ async fn keep(
         State::Up(line) => Some(line.clone()),
         State::Down(_) => None,
     };
+    let mut pauses = Pauses::new(FIRST_PAUSE, dialer.spread);
     let mut round = 0;
     let mut line = match first {
         Some(line) => line,
-        None => dialer.redial(round, &reports, &state).await,
+        None => dialer.redial(round, &reports, &state, &mut pauses).await,
     };
     loop {
-        dialer.until_lost(&line, &mut reported, state.subscribe()).await;
+        pauses.outlive(dialer.until_lost(&line, &mut reported, state.subscribe())).await;
         if dialer.scrutiny == Scrutiny::Whole {
             tracing::info!(server = %line.server, "the connection to the store is lost");
         }
         state.send_replace(State::Down(None));
         round += 1;
-        line = dialer.redial(round, &reports, &state).await;
+        pauses.pass().await;
+        line = dialer.redial(round, &reports, &state, &mut pauses).await;
     }
 }
 
@@ -285,8 +278,14 @@ impl Dialer {
         mut state: watch::Receiver<State>,
     ) {
         // Over all reports: who is doubted all the time may still be another than sentinels name.
-        let replaced = self.whereabouts.differ_from(&line.server);
-        tokio::pin!(replaced);
+        let replaced = self.whereabouts.differ_from(&line.server, self.scrutiny);
+        let demoted = async {
+            match self.scrutiny {
+                Scrutiny::Whole => self.examiner.watch(&line.server, line.connection.clone()).await,
+                Scrutiny::Role => std::future::pending().await,
+            }
+        };
+        tokio::pin!(replaced, demoted);
         loop {
             let is_lost = tokio::select! {
                 () = goes_down(&mut state, line.round) => true,
@@ -296,6 +295,7 @@ impl Dialer {
                     None => return std::future::pending().await,
                 },
                 () = &mut replaced => true,
+                () = &mut demoted => true,
             };
             if is_lost {
                 return;
@@ -304,15 +304,21 @@ impl Dialer {
     }
 
     /// Connects again and again until it works, and says so.
-    async fn redial(&self, round: u64, reports: &mpsc::Sender<Report>, state: &watch::Sender<State>) -> Line {
-        let mut pause = FIRST_PAUSE;
+    async fn redial(
+        &self,
+        round: u64,
+        reports: &mpsc::Sender<Report>,
+        state: &watch::Sender<State>,
+        pauses: &mut Pauses,
+    ) -> Line {
         let mut told = String::new();
-        if round > 0 {
-            sleep(self.spread_out(pause)).await;
-        }
         loop {
             let failure = match self.dial(round, reports, self.scrutiny.later()).await {
                 Ok(line) => {
+                    let was_missed = round > 0 || !told.is_empty();
+                    if was_missed && self.scrutiny == Scrutiny::Whole {
+                        tracing::info!(server = %line.server, "the store answers again");
+                    }
                     state.send_replace(State::Up(line.clone()));
                     return line;
                 }
@@ -324,13 +330,8 @@ impl Dialer {
                 told = problem;
             }
             state.send_replace(State::Down(Some(failure)));
-            sleep(self.spread_out(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.pass().await;
         }
-    }
-
-    fn spread_out(&self, pause: Duration) -> Duration {
-        pause.mul_f64(1.0 - f64::from(self.spread % 1000) / 2000.0)
     }
 
     /// Connects to a primary that may be used.

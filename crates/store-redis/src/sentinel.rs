@@ -5,15 +5,20 @@
 //! that the others have replaced.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::address::{Access, Server};
 use crate::failure::Failure;
+
+/// How often they are asked whether the primary is still the same.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// The sentinels of one service.
 #[derive(Debug)]
@@ -21,9 +26,11 @@ pub(crate) struct Sentinels {
     service: String,
     access: Access,
     sentinels: Vec<Sentinel>,
+    /// The primary that was named last.
+    named: watch::Sender<Option<Server>>,
 }
 
-/// One of them, with the connection that answered last.
+/// One of them, with the connection that answered last, which all questions share.
 #[derive(Debug)]
 struct Sentinel {
     server: Server,
@@ -33,7 +40,8 @@ struct Sentinel {
 impl Sentinels {
     pub(crate) fn new(service: String, servers: &[Server], access: Access) -> Arc<Self> {
         let sentinel = |server: &Server| Sentinel { server: server.clone(), connection: Mutex::default() };
-        Arc::new(Self { service, access, sentinels: servers.iter().map(sentinel).collect() })
+        let sentinels = servers.iter().map(sentinel).collect();
+        Arc::new(Self { service, access, sentinels, named: watch::Sender::new(None) })
     }
 
     /// The primary that more than half of the sentinels name.
@@ -54,7 +62,14 @@ impl Sentinels {
         }
         let named = votes.into_iter().max_by_key(|(_, count)| *count);
         match (named, failure) {
-            (Some((server, count)), _) if count * 2 > self.sentinels.len() => Ok(server),
+            (Some((server, count)), _) if count * 2 > self.sentinels.len() => {
+                self.named.send_if_modified(|named| {
+                    let is_news = named.as_ref() != Some(&server);
+                    *named = Some(server.clone());
+                    is_news
+                });
+                Ok(server)
+            }
             (None, Some(failure)) => Err(failure),
             (Some(_), _) | (None, None) => {
                 Err(Failure::Nobody("fewer than half of the sentinels agree on a primary"))
@@ -62,8 +77,27 @@ impl Sentinels {
         }
     }
 
+    /// Asks every second; returns when the primary is another one.
+    pub(crate) async fn watch(&self, server: &Server) {
+        loop {
+            sleep(WATCH).await;
+            // Sentinels that are gone or of two minds are no reason to leave a primary that answers.
+            if self.primary().await.is_ok_and(|primary| primary != *server) {
+                return;
+            }
+        }
+    }
+
+    /// Returns when somebody who asked was told of another one.
+    pub(crate) async fn hear_of_other_than(&self, server: &Server) {
+        let mut named = self.named.subscribe();
+        let is_other = |named: &Option<Server>| named.as_ref().is_some_and(|named| named != server);
+        // An error would say that the sender is gone, which lives as long as this value.
+        drop(named.wait_for(is_other).await);
+    }
+
     async fn ask(&self, sentinel: &Sentinel) -> Result<Option<Server>, Failure> {
-        let known = sentinel.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let known = sentinel.known().clone();
         let asked = timeout(self.access.patience(), async {
             // A connection that was good a while ago may be gone; then a new one is made at once.
             if let Some(mut connection) = known
@@ -75,8 +109,9 @@ impl Sentinels {
             let answer = self.ask_on(&mut connection).await?;
             Ok::<_, RedisError>((connection, answer))
         });
-        let (connection, answer) = asked.await.map_err(|_| Failure::Silence)??;
-        *sentinel.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        let answered = asked.await.map_err(|_| Failure::Silence).and_then(|asked| Ok(asked?));
+        let (connection, answer) = answered.inspect_err(|_| *sentinel.known() = None)?;
+        *sentinel.known() = Some(connection);
         Ok(answer.map(|(host, port)| Server { host, port }))
     }
 
@@ -86,5 +121,11 @@ impl Sentinels {
     ) -> Result<Option<(String, u16)>, RedisError> {
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service).query_async(connection).await
+    }
+}
+
+impl Sentinel {
+    fn known(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

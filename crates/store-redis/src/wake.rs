@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use otter_domain::{Partition, ProviderName};
 use otter_store::{Wake, WakeReason};
+use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisError};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::address::Access;
-use crate::line::{LONGEST_PAUSE, Line, State};
+use crate::address::{Access, Server};
+use crate::failure::{Failure, is_forbidden};
+use crate::line::{Line, State};
+use crate::pauses::{LONGEST_PAUSE, Pauses};
 use crate::startup::Member;
 
 /// How many wakes a receiver may lag behind before it misses some.
@@ -24,8 +27,11 @@ pub(crate) const BACKLOG: usize = 1024;
 /// How long silence is believed before the server is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// The first pause before a lost connection is tried again; doubled each time.
+/// The first pause before a lost connection is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is published to see whether that is allowed; nobody is woken by it.
+const NOBODY: &str = "?";
 
 /// A partition and the name of its channel.
 pub(crate) type Channel = (Partition, String);
@@ -64,6 +70,27 @@ impl Subscription {
     }
 }
 
+/// Fails if the user may not publish on these channels. Whatever else is in the way is noticed by calls.
+pub(crate) async fn try_publish(
+    line: Option<Line>,
+    subscription: Subscription,
+    channels: &[Channel],
+) -> Result<(), Failure> {
+    let (Some(mut line), Some((_, channel))) = (line, channels.first()) else { return Ok(()) };
+    let mut publish = redis::cmd(subscription.publish());
+    publish.arg(channel).arg(NOBODY);
+    match publish.query_async::<redis::Value>(&mut line.connection).await {
+        Err(error) if is_forbidden(&error) => {
+            let command = subscription.publish().to_lowercase();
+            let (prefix, _) = channel.split_once('{').unwrap_or((channel, ""));
+            Err(Failure::Unsuitable(format!(
+                "the user may not publish on the channel {channel}; allow it +{command} and &{prefix}*"
+            )))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Listens until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -81,7 +108,7 @@ impl Listener {
         wakes: broadcast::Sender<Wake>,
     ) -> Self {
         let (channels, followed) = watch::channel(channels);
-        let ears = Ears { access, subscription, line, channels: followed, wakes };
+        let ears = Ears { access, subscription, line, channels: followed, wakes, told: String::new() };
         Self { channels, task: tokio::spawn(ears.listen()) }
     }
 
@@ -107,11 +134,22 @@ struct Ears {
     line: watch::Receiver<State>,
     channels: watch::Receiver<Vec<Channel>>,
     wakes: broadcast::Sender<Wake>,
+    /// Why subscriptions were refused when that was told last.
+    told: String,
+}
+
+/// What became of subscriptions.
+#[derive(Debug, Default)]
+struct Subscribed {
+    /// Some are in slots that are elsewhere by now. Where, is found out by others.
+    has_moved: bool,
+    /// These may not be listened to.
+    refused: Vec<Channel>,
 }
 
 impl Ears {
     async fn listen(mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, 0);
         loop {
             let line = match &*self.line.borrow_and_update() {
                 State::Up(line) => Some(line.clone()),
@@ -128,12 +166,10 @@ impl Ears {
                 }
                 continue;
             };
-            match self.listen_on(&line).await {
-                Ok(()) => pause = FIRST_PAUSE,
-                Err(error) => tracing::debug!(%error, "listening for wakes failed"),
+            if let Err(error) = pauses.outlive(self.listen_on(&line)).await {
+                tracing::debug!(%error, "listening for wakes failed");
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.pass().await;
         }
     }
 
@@ -155,15 +191,7 @@ impl Ears {
             }
         };
         let mut connection = self.access.connect(&line.server, hear).await?;
-        let subscribe = self.subscription.subscribe();
-        let mut is_whole = true;
-        for (_, channel) in channels.iter() {
-            // One at a time: the channels of a cluster are in different slots, and one that has just moved is refused.
-            match redis::cmd(subscribe).arg(channel).query_async::<redis::Value>(&mut connection).await {
-                Err(error) if error.code().is_none() => return Err(error),
-                subscribed => is_whole &= subscribed.is_ok(),
-            }
-        }
+        let mut subscribed = self.subscribe(&mut connection, &line.server, &channels).await?;
         loop {
             tokio::select! {
                 () = gone.notified() => return Ok(()),
@@ -173,12 +201,41 @@ impl Ears {
                     return Ok(());
                 }
                 () = leads_elsewhere(&mut self.line, line.round) => return Ok(()),
-                () = sleep(LONGEST_PAUSE), if !is_whole => return Ok(()),
+                () = sleep(LONGEST_PAUSE), if subscribed.has_moved => return Ok(()),
                 () = sleep(SILENCE) => {
                     redis::cmd("PING").query_async::<redis::Value>(&mut connection).await?;
+                    // Somebody may have given the right meanwhile.
+                    subscribed = self.subscribe(&mut connection, &line.server, &subscribed.refused).await?;
                 }
             }
         }
+    }
+
+    /// Subscribes to each channel by itself: those of a cluster are in different slots.
+    async fn subscribe(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        server: &Server,
+        channels: &[Channel],
+    ) -> Result<Subscribed, RedisError> {
+        let (mut subscribed, mut problem) = (Subscribed::default(), String::new());
+        for channel in channels {
+            let mut subscribe = redis::cmd(self.subscription.subscribe());
+            match subscribe.arg(&channel.1).query_async::<redis::Value>(connection).await {
+                Ok(_) => {}
+                Err(error) if error.code().is_none() => return Err(error),
+                Err(error) if Failure::Server(error.clone()).passes() => subscribed.has_moved = true,
+                Err(error) => {
+                    problem = error.to_string();
+                    subscribed.refused.push(channel.clone());
+                }
+            }
+        }
+        if !problem.is_empty() && problem != self.told {
+            tracing::warn!(%server, error = problem, "wakes are refused; jobs and events are found later, by looking");
+        }
+        self.told = problem;
+        Ok(subscribed)
     }
 }
 
