@@ -7,6 +7,9 @@
 -- A send job's attempt becomes claimed under a lease in the same step. Pointers that are stale are dropped on the way;
 -- one without a record that can be read is buried, and the timer of its verification stays: who can read it goes on without
 -- this job. One call drops and buries at most STALE_PER_CLAIM of them, so that a lane full of them does not stop the server.
+--
+-- A server whose memory is full lets pointers be taken, and whatever follows in the same call; so it is asked first for a
+-- write that it refuses then. What would be taken could be sent, and nobody could book what became of it.
 
 -- Claims the attempt. Answers the record as it is kept now.
 local function begin(id, record, attempt)
@@ -70,9 +73,11 @@ local function parse(text)
   return { text = text, id = id, number = tonumber(number), job = job, queued = tonumber(queued) }
 end
 
+local lane = prefix .. 'lane:' .. argument.lane
+if redis.call('LLEN', lane) > 0 then insist_on_writing() end
 local taken, dropped = {}, 0
 while #taken < argument.max and dropped < STALE_PER_CLAIM do
-  local text = redis.call('LPOP', prefix .. 'lane:' .. argument.lane)
+  local text = redis.call('LPOP', lane)
   if not text then break end
   local pointer = parse(text)
   writing = false

@@ -6,6 +6,7 @@ mod common;
 mod differential;
 mod engine;
 mod footprint;
+mod memory;
 mod poison;
 mod retention;
 mod servers;
