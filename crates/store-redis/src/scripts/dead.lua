@@ -1,7 +1,8 @@
 -- Reads dead letters, oldest first.
 --
 -- after [moment, key] (none: from the oldest), max; or key: only this one.
--- Answers [[key, letter], ...] and how many there are.
+-- Answers [[key, letter], ...] and how many there are. A key without its letter is struck off on the way, so that it is no
+-- hole in what somebody turns the pages of.
 
 local buried = prefix .. 'buried'
 local found = {}
@@ -9,6 +10,7 @@ local found = {}
 local function add(key)
   local letter = redis.call('HGET', prefix .. 'letters', key)
   if letter then found[#found + 1] = { key, cmsgpack.unpack(letter) } end
+  return letter
 end
 
 if argument.key then
@@ -24,8 +26,13 @@ else
       place = place + 1
     end
   end
-  if argument.max > 0 then
-    for _, key in ipairs(redis.call('ZRANGE', buried, place, place + argument.max - 1)) do add(key) end
+  while #found < argument.max do
+    local from = place + #found
+    local keys = redis.call('ZRANGE', buried, from, from + argument.max - #found - 1)
+    if #keys == 0 then break end
+    for _, key in ipairs(keys) do
+      if not add(key) then redis.call('ZREM', buried, key) end
+    end
   end
 end
 return answer({ found, redis.call('ZCARD', buried) })

@@ -4,10 +4,11 @@
 -- (verification), t (tenant), p (provider), a (attempt), j (job), w (reason), d (detail) and s (moment). The record of a
 -- buried verification has the field `z`.
 
+-- Takes a letter away. One that is in only one of the two goes from there, so that whoever makes room by taking letters
+-- away gets on.
 local function take_letter(key)
   local letter = redis.call('HGET', prefix .. 'letters', key)
-  if not letter then return nil end
   redis.call('HDEL', prefix .. 'letters', key)
   redis.call('ZREM', prefix .. 'buried', key)
-  return cmsgpack.unpack(letter)
+  return letter and cmsgpack.unpack(letter) or nil
 end

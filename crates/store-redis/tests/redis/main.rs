@@ -6,6 +6,7 @@ mod common;
 mod differential;
 mod engine;
 mod footprint;
+mod letters;
 mod memory;
 mod poison;
 mod retention;
