@@ -8,6 +8,7 @@ use rustls as _;
 mod access;
 mod cluster;
 mod common;
+mod confirmed;
 mod failover;
 mod rights;
 mod spokesman;
