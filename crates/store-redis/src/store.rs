@@ -20,7 +20,6 @@ use serde_bytes::ByteBuf;
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use crate::Options;
 use crate::address::Address;
 use crate::answer::{
     BurialOutcome, Cell, CheckOutcome, ClaimedJob, CommitOutcome, DiscardOutcome, FoundEvents, LeaseOutcome,
@@ -35,6 +34,7 @@ use crate::connection::{Connection, Home};
 use crate::layout::Fields;
 use crate::scripts::Scripts;
 use crate::work::{self, Handed};
+use crate::{Durability, Options};
 
 /// The key under which the installation's number of partitions is posted.
 const PARTITIONS: &str = "partitions";
@@ -59,6 +59,7 @@ pub struct RedisStore {
     sealer: Sealer,
     /// The ids of its keys.
     keys: Vec<u8>,
+    durability: Durability,
 }
 
 impl RedisStore {
@@ -78,7 +79,7 @@ impl RedisStore {
         let homes: Vec<Home> =
             options.partitions.all().map(|home| Home::new(&options.prefix, home)).collect();
         let connection = Connection::open(&options, &address, &homes).await?;
-        let Options { partitions, retention, sealer, install, .. } = options;
+        let Options { partitions, retention, sealer, install, durability, .. } = options;
         let store = Self {
             connection,
             scripts: Scripts::new(),
@@ -88,6 +89,7 @@ impl RedisStore {
             keep: Keep::from(retention),
             keys: sealer.keys().into_iter().map(|key| key.0).collect(),
             sealer,
+            durability,
         };
         let ours = store.partitions.get().to_string();
         let has = |theirs: &str| format!("has {theirs} partitions and the configuration says {ours}");
@@ -176,6 +178,20 @@ impl RedisStore {
         Ok((found.now, letters(letters_found), total))
     }
 
+    /// The moment at which there is nothing to claim on a lane, if there is not and the answer is cheaper than a claim.
+    ///
+    /// A claim that waits for replicas keeps what else has to be confirmed in its partition waiting, and lanes are asked
+    /// four times a second whether or not there is anything on them.
+    async fn nothing_waits(&self, home: Partition, lane: &ProviderName) -> Result<Option<Moment>, Error> {
+        match self.durability {
+            Durability::Primary | Durability::Fsync => Ok(None),
+            Durability::Replica { .. } => {
+                let depths = self.lanes(home, vec![lane.clone()]).await?;
+                Ok(depths.value.iter().all(|depth| depth.ready == 0).then_some(depths.now))
+            }
+        }
+    }
+
     /// Buries what was handed out and cannot be worked on. If that does not work now, its timer brings it again.
     async fn bury_found(&self, home: Partition, poison: Vec<Burial>) {
         if !poison.is_empty()
@@ -235,6 +251,9 @@ impl Store for RedisStore {
     }
 
     async fn claim(&self, home: Partition, claim: Claim) -> Result<Stamped<Vec<Claimed>>, Error> {
+        if let Some(now) = self.nothing_waits(home, &claim.lane).await? {
+            return Ok(Stamped { now, value: Vec::new() });
+        }
         let argument = ClaimArgument {
             keep: self.keep,
             keys: self.keys.clone(),

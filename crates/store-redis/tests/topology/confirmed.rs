@@ -14,7 +14,7 @@ use otter_store_redis::test_server::RedisServer;
 use otter_store_redis::{Durability, Options, RedisStore};
 use otter_store_testkit::fixture::{provider, queued, seconds, unique, verification};
 
-use crate::common::{claim, create_at_last, creation, home, options};
+use crate::common::{claim, create, create_at_last, creation, home, homes, options};
 
 async fn open(primary: &RedisServer, patience: Duration) -> Arc<RedisStore> {
     let durability = Durability::Replica { replicas: 1 };
@@ -125,6 +125,21 @@ async fn a_new_line_asks_for_replicas_with_a_write_of_its_own() {
     assert_eq!(calls(&primary, "set").await, written + 2, "one to ask for replicas and one to be confirmed");
     assert_eq!(ask_for_a_request(&another, &opened).await.unwrap(), Earlier::Nothing);
     assert_eq!(calls(&primary, "set").await, written + 3, "a line that was confirmed is asked no more");
+}
+
+#[tokio::test]
+async fn lanes_with_nothing_on_them_are_looked_at_without_waiting_for_replicas() {
+    let (primary, _replica, store) = pair().await;
+    assert_eq!(store.claim(home(1), claim(10)).await.unwrap().value.len(), 1);
+    let waited = calls(&primary, "wait").await;
+    for _ in 0..3 {
+        for home in homes() {
+            assert_eq!(store.claim(home, claim(10)).await.unwrap().value, []);
+        }
+    }
+    assert_eq!(calls(&primary, "wait").await, waited);
+    create(&store, home(1)).await.unwrap();
+    assert_eq!(store.claim(home(1), claim(10)).await.unwrap().value.len(), 1);
 }
 
 /// Lets a primary whose replicas are gone become a replica itself, while its connections stay.
