@@ -11,12 +11,12 @@
 //!
 //! | key | type | content | written by | ends |
 //! |---|---|---|---|---|
-//! | `v:<id>` | hash | a verification, see `layout` | commit, claim, renew, check, merge, bury, revive, discard | `retention.ended` after it has ended and its number was erased |
-//! | `timers` | sorted set | one entry per verification that somebody must look at: id by instant | commit, claim, renew, check, due, bury, revive | with the last instant |
+//! | `v:<id>` | hash | a verification, see `layout` | commit, claim, renew, check, merge, due, bury, revive, discard | `retention.ended` after it has ended and its number was erased |
+//! | `timers` | sorted set | one entry per verification that somebody must look at: id by instant | commit, claim, renew, check, due, bury, revive, discard | with the last instant |
 //! | `lane:<provider>` | list | pointers: id, attempt, job, moment | commit, revive | by a claim |
 //! | `letters` | hash | dead letters by their key, see `letters.lua` | claim, due, bury | by a revival, a discard, or a commit that leaves the verification pending; `retention.dead` after it was written |
 //! | `buried` | sorted set | their keys by the moment they were written | the same | the same |
-//! | `events` | stream | flat fields, see `otter_store::event_record` | commit, check, merge | `retention.events` |
+//! | `events` | stream | flat fields, see `otter_store::event_record` | commit, check, merge; of what is discarded also claim, due, bury, discard | `retention.events` |
 //! | `forgotten` | string | the id of the last event that was trimmed | the same | – |
 //! | `ev:<bucket>:<segment>` | hash | counts by measure | commit, check, merge | `retention.evidence` after the bucket began |
 //! | `evs` | sorted set | evidence cells by their last change | the same | the same |
@@ -24,7 +24,7 @@
 //! | `limit:<tenant>:<recipient>` | string | moments of sends | commit | the longest window |
 //! | `fail:<tenant>:<recipient>:<subject>:<class>` | string | failed checks in a row: count, last moment, last verification | check | `retention.failed_checks` |
 //! | `ref:<provider>:<message>` | string | id and attempt | commit | life of the code and `retention.ended` |
-//! | `clock` | string | how far the store's clock is ahead of the server's, and when that was noted | all scripts, once a second | – |
+//! | `clock` | string | how far the store's clock is ahead of the server's, and when that was noted | all scripts, once a second; claim of a lane that is not empty, and what waits for replicas, each time | – |
 //! | `bucket:<key>` | string | tokens and moment | take | when it is full |
 //! | `board:<board>` | hash | entries with the end of their lives | post, read | – |
 //!

@@ -4,7 +4,7 @@
 //!
 //! | what | by | written by | deleted by |
 //! |---|---|---|---|
-//! | verifications, with nonce, winner, next instant, expiry | id | commit, claim, renew, check, merge, bury, revive | sweep, [`Retention::ended`] after the private part went |
+//! | verifications, with nonce, winner, next instant, expiry | id | commit, claim, renew, check, merge, due, bury, revive, discard; sweep, as it discards | sweep, [`Retention::ended`] after the private part went |
 //! | timers: next instant, or the end of hiding | (moment, id) | the same, due | the same |
 //! | lanes: pointers, oldest first | provider, sequence | commit, revive | claim |
 //! | records that cannot be read, as they were found | id | restore | discard |
@@ -13,7 +13,7 @@
 //! | sends, for sliding limits | tenant, recipient | commit | sweep, after the longest window |
 //! | failed checks | tenant, recipient, subject | check | check (a success), sweep |
 //! | message ids | provider, id | commit | with their verification |
-//! | events | sequence | commit, check, merge | sweep, after [`Retention::events`] |
+//! | events | sequence | commit, check, merge; claim, due, bury, discard and sweep, of what they discard | sweep, after [`Retention::events`] |
 //! | evidence | bucket, segment | commit, check, merge | sweep, after [`Retention::evidence`] |
 //!
 //! Everything but hiding survives a restart through [`PartitionState::value`] and [`PartitionState::restore`]. What is past
