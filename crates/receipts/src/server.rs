@@ -1,6 +1,6 @@
 //! Connections: taken in up to a bound, served, and closed in an orderly way.
 
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,14 +13,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use otter_delivery::{Desk, Setup};
 use otter_domain::Clock;
-use otter_runtime::{Phase, Phases};
+use otter_runtime::{Phase, Phases, next_connection};
 use otter_telemetry::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tokio::time::timeout;
 
 use crate::Limits;
 use crate::gates::Gates;
@@ -28,9 +27,6 @@ use crate::ingress::{Ingress, routes};
 
 /// The longest head, and how much of a body is read ahead.
 const READ_AHEAD: usize = 32 * 1024;
-
-/// How long to wait for a file descriptor when there are none.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many connections may be told at once that there are too many; others are closed without a word.
 const TURNED_AWAY: usize = 64;
@@ -76,10 +72,7 @@ impl Server {
             tokio::select! {
                 () = phases.reached(Phase::Draining) => break,
                 Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => door.open(stream, &mut connections),
-                    Err(error) => door.failed(&error).await,
-                },
+                (stream, _) = next_connection(|| listener.accept()) => door.open(stream, &mut connections),
             }
         }
         drop(listener);
@@ -123,18 +116,6 @@ impl Door {
         self.ingress.turned_away();
         if let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() {
             connections.spawn(turn_away(stream, place));
-        }
-    }
-
-    /// Waits when the process, not the peer, is why no connection could be taken in.
-    async fn failed(&self, error: &Error) {
-        let is_the_peers = matches!(
-            error.kind(),
-            ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
-        );
-        if !is_the_peers {
-            warn!(error = %error, "could not take in a connection");
-            sleep(PAUSE).await;
         }
     }
 }
