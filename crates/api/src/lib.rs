@@ -8,6 +8,7 @@ mod callers;
 mod checked;
 mod convert;
 mod dead_letter_service;
+mod door;
 mod error;
 mod events;
 mod fields;

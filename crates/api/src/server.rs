@@ -21,7 +21,6 @@ use thiserror::Error as ThisError;
 use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server as Transport, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
@@ -29,6 +28,7 @@ use tracing::{info, warn};
 
 use crate::Access;
 use crate::dead_letter_service::DeadLetterDesk;
+use crate::door::Door;
 use crate::gate::{Gate, Room};
 use crate::otp::Otp;
 use crate::provider_service::ProviderDesk;
@@ -87,6 +87,8 @@ pub struct Options {
     /// How old a connection may become before it is asked to go; its calls are finished first. Processes that start
     /// together should not have the same.
     pub max_connection_age: Duration,
+    /// How many connections may be open at once, unfinished TLS handshakes among them; more are closed at once.
+    pub max_connections: usize,
     /// How many calls one connection may have open.
     pub max_concurrent_streams: u32,
     /// How many calls may run at once; more are refused at once.
@@ -103,6 +105,7 @@ impl Default for Options {
             tls: None,
             max_message_bytes: 64 * 1024,
             max_connection_age: Duration::from_secs(300),
+            max_connections: 1024,
             max_concurrent_streams: 256,
             max_calls: 1024,
             max_sends: 768,
@@ -128,6 +131,7 @@ pub struct Server {
     transport: Transport,
     routes: Routes,
     gate: Gate,
+    max_connections: usize,
     health: HealthReporter,
     phases: Phases,
     plaintext: bool,
@@ -153,7 +157,8 @@ impl Server {
         let (health, health_service) = health_reporter();
         let phases = parts.phases.clone();
         let routes = services(parts, options.max_message_bytes)?.add_service(health_service);
-        Ok(Self { transport, routes, gate, health, phases, plaintext: options.tls.is_none() })
+        let (max_connections, plaintext) = (options.max_connections, options.tls.is_none());
+        Ok(Self { transport, routes, gate, max_connections, health, phases, plaintext })
     }
 
     /// Serves until the process drains and the connections have gone, at the latest until it closes. While the process
@@ -168,7 +173,7 @@ impl Server {
         for service in HEALTH {
             self.health.set_service_status(service, ServingStatus::Serving).await;
         }
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = Door::new(listener, self.max_connections).connections();
         let serving = self
             .transport
             .layer(self.gate)

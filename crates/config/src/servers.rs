@@ -23,6 +23,7 @@ pub(crate) fn grpc(section: Section<'_>, sources: &Sources<'_>) -> Grpc {
         tls: section.optional_section("tls").and_then(|section| tls(section, sources)),
         max_message_bytes: section.number("max_message_bytes", 4096..=4_194_304_u32, None) as usize,
         max_connection_age: section.span("max_connection_age", 30 * SECOND..=86_400 * SECOND, None),
+        max_connections: section.number("max_connections", 1..=65_536_u32, None) as usize,
         max_concurrent_streams: section.number("max_concurrent_streams", 1..=65_536_u32, None),
         max_calls: section.number("max_calls", 2..=65_536_u32, None) as usize,
         max_sends: section.number("max_sends", 1..=65_535_u32, None) as usize,

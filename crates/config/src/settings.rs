@@ -149,6 +149,8 @@ pub struct Grpc {
     pub max_message_bytes: usize,
     /// How old a connection may become before it is asked to go.
     pub max_connection_age: Duration,
+    /// How many connections may be open at once.
+    pub max_connections: usize,
     /// How many calls one connection may have open.
     pub max_concurrent_streams: u32,
     /// How many calls may run at once.

@@ -4,6 +4,7 @@
 
 mod access;
 mod checking;
+mod connections;
 mod dead_letters;
 mod house;
 mod life;

@@ -71,6 +71,7 @@ pub(crate) fn grpc(settings: &Settings, jitter: u32) -> Options {
         tls,
         max_message_bytes: configured.max_message_bytes,
         max_connection_age: configured.max_connection_age.mul_f64(1.0 - f64::from(jitter % 1000) / 10_000.0),
+        max_connections: configured.max_connections,
         max_concurrent_streams: configured.max_concurrent_streams,
         max_calls: configured.max_calls,
         max_sends: configured.max_sends,
