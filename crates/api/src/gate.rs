@@ -3,6 +3,7 @@
 //! Around it stand the call's span and its time. Refusals of the transport itself leave with the details that ours have.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,7 +28,8 @@ use tracing::{Instrument, Span, field, info_span};
 use crate::Access;
 use crate::callers::Identity;
 use crate::error::{self, Problem};
-use crate::methods::{Answer, Method};
+use crate::methods::{self, Answer, Method};
+use crate::open;
 
 /// How long a call may take that names no deadline, or a later one. A stream has to begin by then.
 const LONGEST_CALL: Duration = Duration::from_secs(30);
@@ -64,7 +66,7 @@ pub(crate) struct Hold {
 
 /// What a call holds while it runs.
 #[derive(Debug)]
-struct Held {
+pub(crate) struct Held {
     _room: OwnedSemaphorePermit,
     _send: Option<OwnedSemaphorePermit>,
     _in_flight: InFlight,
@@ -130,8 +132,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let Some(method) = Method::at(request.uri().path()) else {
-            let answer = self.inner.call(request);
-            return Box::pin(async move { answer.await.map(error::completed) });
+            return self.call_open(request);
         };
         let keeper = Arc::clone(&self.keeper);
         let began = keeper.intake.books().now();
@@ -162,6 +163,31 @@ where
     }
 }
 
+impl<S> Gated<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    /// Calls what everybody may call. Of that only streams need room.
+    fn call_open(&mut self, request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, S::Error>> {
+        if !methods::is_open_stream(request.uri().path()) {
+            let answer = self.inner.call(request);
+            return Box::pin(async move { answer.await.map(error::completed) });
+        }
+        let phases = self.keeper.phases.clone();
+        let held = match self.keeper.admit_open() {
+            Ok(held) => Arc::new(held),
+            Err(status) => return Box::pin(ready(Ok(status.into_http()))),
+        };
+        let answer = self.inner.call(open::asked(request, Arc::clone(&held), phases.clone()));
+        Box::pin(async move {
+            let response = answer.await.map(error::completed)?;
+            Ok(open::told(response, held, phases))
+        })
+    }
+}
+
 /// The service's answer, or that it came too late. What was begun is left where it is: commits are single steps, so
 /// nothing is half done, but it may have been done.
 async fn answered<E>(
@@ -183,14 +209,7 @@ impl Keeper {
         method: &Method,
         deadline: Option<Instant>,
     ) -> Result<Option<Held>, Status> {
-        let last = match method.answer {
-            // A call that comes while its connection is asked to go was sent before its caller knew: it is served.
-            Answer::Once => Phase::Draining,
-            Answer::Stream => Phase::Leaving,
-        };
-        if self.phases.now() > last {
-            return Err(error::draining().into());
-        }
+        self.comes_in_time(method.answer)?;
         let identity = self.identify(request)?;
         if !identity.scopes.contains(&method.scope) {
             let scope = method.scope.as_str();
@@ -201,12 +220,11 @@ impl Keeper {
             return Err(error::tenant_unknown().into());
         }
         Span::current().record("otter.tenant", identity.tenant.as_str());
-        let (room, label) = match method.answer {
-            Answer::Once => (&self.calls, "call"),
-            Answer::Stream => (&self.streams, "stream"),
-        };
-        let send = if method.begins_a_message() { Some(self.room(&self.sends, method)?) } else { None };
-        let held = Held { _room: self.room(room, method)?, _send: send, _in_flight: self.phases.hold(label) };
+        let held = self.hold(method).inspect_err(|_| {
+            if method.is_counted() {
+                self.metrics.request(None, Country::NONE, RequestOutcome::Shed);
+            }
+        })?;
         request.extensions_mut().insert(identity);
         match method.answer {
             Answer::Once => Ok(Some(held)),
@@ -217,12 +235,38 @@ impl Keeper {
         }
     }
 
+    /// Lets a stream in that everybody may open.
+    fn admit_open(&self) -> Result<Held, Status> {
+        self.comes_in_time(Answer::Stream)?;
+        self.hold_as(Answer::Stream, None)
+    }
+
+    /// Refuses what comes when the process has no time for it any more.
+    fn comes_in_time(&self, answer: Answer) -> Result<(), Status> {
+        let last = match answer {
+            // A call that comes while its connection is asked to go was sent before its caller knew: it is served.
+            Answer::Once => Phase::Draining,
+            Answer::Stream => Phase::Leaving,
+        };
+        if self.phases.now() > last { Err(error::draining().into()) } else { Ok(()) }
+    }
+
+    fn hold(&self, method: &Method) -> Result<Held, Status> {
+        let send = if method.begins_a_message() { Some(self.room(&self.sends)?) } else { None };
+        self.hold_as(method.answer, send)
+    }
+
+    fn hold_as(&self, answer: Answer, send: Option<OwnedSemaphorePermit>) -> Result<Held, Status> {
+        let (places, label) = match answer {
+            Answer::Once => (&self.calls, "call"),
+            Answer::Stream => (&self.streams, "stream"),
+        };
+        Ok(Held { _room: self.room(places)?, _send: send, _in_flight: self.phases.hold(label) })
+    }
+
     /// Room for one more call; otherwise says whether it is ours to make or the store's.
-    fn room(&self, places: &Arc<Semaphore>, method: &Method) -> Result<OwnedSemaphorePermit, Status> {
+    fn room(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
         Arc::clone(places).try_acquire_owned().map_err(|_| {
-            if method.is_counted() {
-                self.metrics.request(None, Country::NONE, RequestOutcome::Shed);
-            }
             let retry_after = self.intake.come_back(Duration::ZERO);
             if self.intake.books().is_any_stalled() {
                 error::stalled(retry_after).into()

@@ -14,6 +14,7 @@ mod events;
 mod fields;
 mod gate;
 mod methods;
+mod open;
 mod otp;
 mod page;
 mod provider_health;

@@ -38,10 +38,19 @@ impl Method {
         self.path == SEND
     }
 
-    /// The rpc of a path. Health and reflection are not among them: they ask for nothing and tell nothing.
+    /// The rpc of a path. Health and reflection are not among them: they ask for no credentials and tell no secrets.
     pub(crate) fn at(path: &str) -> Option<&'static Self> {
         ALL.iter().find(|method| method.path == path)
     }
+}
+
+/// The streams of health and reflection, which everybody may open.
+const OPEN_STREAMS: [&str; 2] =
+    ["/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"];
+
+/// Whether the path is that of a stream which everybody may open. It needs room all the same.
+pub(crate) fn is_open_stream(path: &str) -> bool {
+    OPEN_STREAMS.contains(&path)
 }
 
 const fn once(path: &'static str, scope: Scope) -> Method {
@@ -102,6 +111,25 @@ mod tests {
         let listed: BTreeMap<_, _> =
             ALL.iter().map(|method| (method.path.to_owned(), method.answer)).collect();
         assert_eq!(listed, found);
+    }
+
+    /// A stream that is missing here would need no room, and could hold a process that drains.
+    #[test]
+    fn every_stream_that_everybody_may_open_is_listed() {
+        let open = [tonic_health::pb::FILE_DESCRIPTOR_SET, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET];
+        let mut found = Vec::new();
+        for set in open {
+            let set = FileDescriptorSet::decode(set).expect("its build script encoded it");
+            for file in &set.file {
+                for service in &file.service {
+                    let streams = service.method.iter().filter(|method| method.server_streaming());
+                    found.extend(
+                        streams.map(|it| format!("/{}.{}/{}", file.package(), service.name(), it.name())),
+                    );
+                }
+            }
+        }
+        assert_eq!(found, OPEN_STREAMS);
     }
 
     #[test]

@@ -11,15 +11,15 @@ use otter_contract::v1::{
 use otter_runtime::Grace;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
-use tonic::{Code, Request, Status};
-use tonic_health::pb::HealthCheckRequest;
+use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_prost::ProstCodec;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use crate::house::{CODE, House, by, reason, retry_after, to_check, to_send};
 
@@ -162,6 +162,59 @@ async fn a_process_that_drains_ends_its_streams_and_then_itself() {
     assert_eq!(reason(&status), "DRAINING");
     drop((rates, house.wire));
     assert!(stopping.await.unwrap().unfinished.is_empty());
+}
+
+/// A stream of reflection whose caller goes on asking.
+async fn reflect(house: &House) -> Result<Streaming<ServerReflectionResponse>, Status> {
+    let asks = Request::new(futures::stream::pending());
+    let mut reflection = ServerReflectionClient::new(house.wire.clone());
+    reflection.server_reflection_info(asks).await.map(Response::into_inner)
+}
+
+async fn watch_health(house: &House) -> Result<Streaming<HealthCheckResponse>, Status> {
+    let mut health = HealthClient::new(house.wire.clone());
+    health.watch(HealthCheckRequest::default()).await.map(Response::into_inner)
+}
+
+/// What a stream ends with.
+async fn end_of<T>(stream: &mut Streaming<T>) -> Status {
+    loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("nothing ended it"),
+            Err(status) => return status,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_drains_ends_the_streams_of_health_and_reflection() {
+    let house = House::open().await;
+    let mut watched = watch_health(&house).await.unwrap();
+    let mut reflected = reflect(&house).await.unwrap();
+    let grace = Grace { delay: Duration::ZERO, drain: Duration::from_secs(20), flush: Duration::ZERO };
+    let stopping = tokio::spawn(house.lifecycle.stop(grace, pending(), async {}));
+    assert_eq!(reason(&end_of(&mut watched).await), "DRAINING");
+    assert_eq!(reason(&end_of(&mut reflected).await), "DRAINING");
+    let stopped = stopping.await.unwrap();
+    assert!(stopped.unfinished.is_empty(), "{}", stopped.unfinished);
+}
+
+#[tokio::test]
+async fn streams_of_health_and_reflection_need_room_and_a_question_of_health_does_not() {
+    let house = House::open_with(Options { max_streams: 1, ..Options::default() }).await;
+    let watched = watch_health(&house).await.unwrap();
+    assert_eq!(reason(&reflect(&house).await.unwrap_err()), "OVERLOADED");
+    let mut health = HealthClient::new(house.wire.clone());
+    assert!(health.check(HealthCheckRequest::default()).await.is_ok());
+    drop(watched);
+    let reflected = loop {
+        if let Ok(reflected) = reflect(&house).await {
+            break reflected;
+        }
+    };
+    assert_eq!(reason(&watch_health(&house).await.unwrap_err()), "OVERLOADED");
+    drop(reflected);
 }
 
 #[tokio::test]
