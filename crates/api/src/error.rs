@@ -184,6 +184,32 @@ pub(crate) fn refused(refusal: &Refusal, about: About) -> Status {
     problem.into()
 }
 
+/// Whether the status of a refusal says something of the verification that it is about.
+pub(crate) fn tells_of_the_verification(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::NoRoute(_) | Refusal::Resend(ResendRefusal::TooMany | ResendRefusal::NoCandidate) => true,
+        Refusal::UnknownTenant
+        | Refusal::UnknownPurpose
+        | Refusal::PaymentMissing
+        | Refusal::PaymentUnexpected
+        | Refusal::Number(_)
+        | Refusal::Ttl { .. }
+        | Refusal::RequestReused
+        | Refusal::RecipientLimited { .. }
+        | Refusal::TenantLimited { .. }
+        | Refusal::Overloaded { .. }
+        | Refusal::StoreStalled { .. }
+        | Refusal::NotFound
+        | Refusal::Resend(
+            ResendRefusal::Ended(_)
+            | ResendRefusal::Live { .. }
+            | ResendRefusal::TooEarly { .. }
+            | ResendRefusal::NoTime,
+        )
+        | Refusal::Books(_) => false,
+    }
+}
+
 pub(crate) const PAYMENT_MISSING: &str = "is required, because the purpose is for payments";
 pub(crate) const PAYMENT_UNEXPECTED: &str = "is not allowed, because the purpose is not for payments";
 pub(crate) const PURPOSE_UNKNOWN: &str = "must be one of the tenant's configured purposes";

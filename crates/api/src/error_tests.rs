@@ -66,10 +66,14 @@ fn store_refusal(error: StoreError) -> Refusal {
 #[test]
 fn every_refusal_has_the_status_that_the_contract_says() {
     let second = Duration::from_secs(1);
+    let country = Country::parse("DE").expect("it is a country");
     let about = About { country: Country::NONE, channel: Some(Channel::Voice), attempts: 5 };
     let check = |refusal: Refusal, reason: &str| {
         let status = refused(&refusal, about);
         assert_eq!(assert_as_in_the_table(&status), reason);
+        // A verification is looked up for these alone: the store may be why the call is refused.
+        let of_another = refused(&refusal, About { country, attempts: 4, ..about });
+        assert_eq!(tells_of_the_verification(&refusal), status.details() != of_another.details(), "{reason}");
     };
     check(Refusal::UnknownTenant, "TENANT_UNKNOWN");
     check(Refusal::UnknownPurpose, "PURPOSE_UNKNOWN");
@@ -83,6 +87,8 @@ fn every_refusal_has_the_status_that_the_contract_says() {
     let rule = LimitRule { max: 3, window: second };
     check(Refusal::RecipientLimited { rule, retry_after: second }, "RECIPIENT_RATE_LIMITED");
     check(Refusal::TenantLimited { retry_after: second }, "TENANT_RATE_LIMITED");
+    check(Refusal::Overloaded { retry_after: second }, "OVERLOADED");
+    check(Refusal::StoreStalled { retry_after: second }, "STORE_UNAVAILABLE");
     check(Refusal::NotFound, "VERIFICATION_NOT_FOUND");
     check(Refusal::Resend(ResendRefusal::Ended(Ending::Expired)), "VERIFICATION_ENDED");
     check(Refusal::Resend(ResendRefusal::Live { retry_after: second }), "ATTEMPT_LIVE");

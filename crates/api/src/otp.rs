@@ -195,7 +195,7 @@ impl Otp {
         }
     }
 
-    /// The status of a refused resend; what its metadata need is looked up.
+    /// The status of a refused resend; what its metadata need is looked up, if they need anything.
     async fn not_resent(
         &self,
         refusal: &Refusal,
@@ -203,12 +203,17 @@ impl Otp {
         id: VerificationId,
         channel: Option<Channel>,
     ) -> Status {
-        let (country, attempts) = match self.intake.get(tenant, id).await {
-            Ok(verification) => {
+        let known = if error::tells_of_the_verification(refusal) {
+            self.intake.get(tenant, id).await.ok()
+        } else {
+            None
+        };
+        let (country, attempts) = match known {
+            Some(verification) => {
                 let policy = self.circumstances(&verification).policy;
                 (verification.country, policy.resend.max_attempts)
             }
-            Err(_) => (Country::NONE, LifecyclePolicy::default().resend.max_attempts),
+            None => (Country::NONE, LifecyclePolicy::default().resend.max_attempts),
         };
         error::refused(refusal, About { country, channel, attempts })
     }
