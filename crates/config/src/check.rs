@@ -9,7 +9,7 @@ use otter_domain::{
 
 use crate::problem::Notes;
 use crate::section::{one_of, shown_span};
-use crate::settings::{ConfiguredProvider, Grpc, Tenant};
+use crate::settings::{ConfiguredProvider, Grpc, Shutdown, Tenant};
 use crate::tenants::TenantEntry;
 
 /// Everything that was read, for looking across it. Names of things that were left out after a problem are in
@@ -20,6 +20,7 @@ pub(crate) struct Whole<'a> {
     pub(crate) providers: &'a BTreeMap<ProviderName, ConfiguredProvider>,
     pub(crate) known_providers: &'a BTreeSet<String>,
     pub(crate) grpc: &'a Grpc,
+    pub(crate) shutdown: &'a Shutdown,
     pub(crate) notes: &'a Notes,
 }
 
@@ -36,6 +37,7 @@ pub(crate) fn whole(whole: &Whole<'_>) {
         }
     }
     callers_differ(whole);
+    sends_are_finished(whole);
     nothing_is_idle(whole);
 }
 
@@ -146,6 +148,28 @@ fn callers_differ(whole: &Whole<'_>) {
                 format!("tenants.{id}"),
                 "has neither api_keys nor mtls_identities, so nobody can call",
             );
+        }
+    }
+}
+
+/// What a worker gives a send beyond its provider's timeout before it takes the send for ambiguous.
+const OVERTIME: Duration = Duration::from_secs(2);
+
+fn sends_are_finished(whole: &Whole<'_>) {
+    let drain = whole.shutdown.drain;
+    for (name, configured) in whole.providers {
+        let timeout = configured.provider.capabilities.timeout;
+        let needed = timeout + OVERTIME;
+        if needed > drain {
+            let fits = drain.checked_sub(OVERTIME).filter(|fits| !fits.is_zero());
+            let shorter =
+                fits.map(|fits| format!(", or this at most {}", shown_span(fits))).unwrap_or_default();
+            let (timeout, needed, drain) = (shown_span(timeout), shown_span(needed), shown_span(drain));
+            let message = format!(
+                "is {timeout}, too long for shutdown.drain, which is {drain}: a stop may cut a send off, whose outcome is \
+                 then unknown; make shutdown.drain at least {needed}{shorter}"
+            );
+            whole.notes.warning(format!("providers.{name}.timeout"), message);
         }
     }
 }

@@ -63,6 +63,7 @@ fn read(
         providers: &providers,
         known_providers: &known_providers,
         grpc: &grpc,
+        shutdown: &shutdown,
         notes,
     });
     let catalogue = texts::catalogue(&entries, notes);

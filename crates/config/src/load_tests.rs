@@ -47,6 +47,7 @@ fn warned(from: &str, to: &str, path: &str, words: &str) {
 #[test]
 fn defaults_come_from_the_reference() {
     let settings = good();
+    assert_eq!(settings.grpc.max_connections, 1024);
     assert_eq!(settings.grpc.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(settings.grpc.max_message_bytes, 65_536);
     assert_eq!(settings.store.engine, Engine::Embedded(PathBuf::from("/var/lib/otter")));
@@ -296,6 +297,21 @@ fn what_works_but_is_probably_not_meant_is_a_warning() {
         "receipts.public_url",
         "use https",
     );
+}
+
+#[test]
+fn a_send_that_may_outlast_the_drain_is_a_warning() {
+    let warned_of = |drain: &str| {
+        let warnings = loaded_with(GOOD, &[("OTTER__SHUTDOWN__DRAIN", drain)]).unwrap().warnings;
+        let found = warnings.into_iter().find(|warning| warning.path == "providers.acme-eu.timeout");
+        found.map(|warning| warning.message)
+    };
+    assert_eq!(warned_of("12s"), None);
+    let message = warned_of("11500ms").unwrap();
+    assert!(message.starts_with("is 10s, too long for shutdown.drain, which is 11500ms"), "{message}");
+    assert!(message.ends_with("make shutdown.drain at least 12s, or this at most 9500ms"), "{message}");
+    let message = warned_of("2s").unwrap();
+    assert!(message.ends_with("make shutdown.drain at least 12s"), "no timeout would fit: {message}");
 }
 
 #[test]
