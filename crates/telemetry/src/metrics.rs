@@ -288,13 +288,13 @@ impl Metrics {
         self.readings.set_rates(rates, &self.countries.load());
     }
 
-    /// Replaces the lanes that scrapes read.
+    /// Replaces the lanes that scrapes read; those that are left out are absent.
     pub fn set_lanes(&self, lanes: Vec<LaneReading>) {
         self.readings.set_lanes(lanes);
     }
 
-    /// Replaces how many dead letters scrapes read.
-    pub fn set_dead_letters(&self, letters: u64) {
+    /// Replaces how many dead letters scrapes read; `None` is absent.
+    pub fn set_dead_letters(&self, letters: Option<u64>) {
         self.readings.set_dead(letters);
     }
 

@@ -62,7 +62,7 @@ fn record_everything(metrics: &Metrics) {
         oldest: second,
         ttl: Duration::from_secs(300),
     }]);
-    metrics.set_dead_letters(2);
+    metrics.set_dead_letters(Some(2));
     metrics.set_breakers(vec![BreakerReading { provider: twilio(), channel: sms, state: Breaker::Open }]);
 }
 
@@ -92,6 +92,18 @@ fn every_metric_of_the_catalogue_is_exposed_under_its_name_and_with_its_labels()
     let exposed = text.lines().filter(|line| line.starts_with("# TYPE")).count();
     assert_eq!(exposed, catalogue::ALL.len(), "{text}");
     assert!(!text.contains("otel_"), "{text}");
+}
+
+#[test]
+fn what_nobody_can_read_is_absent_and_not_what_it_was() {
+    let metrics = metrics();
+    record_everything(&metrics);
+    metrics.set_lanes(vec![]);
+    metrics.set_dead_letters(None);
+    let text = metrics.render().unwrap();
+    for gauge in ["otter_queue_depth", "otter_queue_oldest_age_seconds", "otter_queue_ttl_seconds"] {
+        assert!(!text.lines().any(|line| line.starts_with(gauge)), "{gauge} in {text}");
+    }
 }
 
 #[test]

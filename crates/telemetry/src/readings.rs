@@ -145,8 +145,8 @@ impl Readings {
         self.change(|latest| latest.lanes = lanes);
     }
 
-    pub(crate) fn set_dead(&self, letters: u64) {
-        self.change(|latest| latest.dead = Some(letters));
+    pub(crate) fn set_dead(&self, letters: Option<u64>) {
+        self.change(|latest| latest.dead = letters);
     }
 
     pub(crate) fn set_breakers(&self, breakers: Vec<BreakerReading>) {

@@ -11,7 +11,7 @@ use otter_domain::{ProviderName, Segment};
 use otter_evidence::Window;
 use otter_runtime::{Phase, Phases};
 use otter_telemetry::{Breaker, BreakerReading, LaneReading, Metrics, RateKind, RateReading, RateWindow};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// How old a reading may be.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -28,15 +28,13 @@ pub(crate) struct Gauges {
 impl Gauges {
     /// Keeps the readings fresh until the process closes.
     pub(crate) async fn keep_fresh(self, phases: Phases) {
+        let mut trouble = Trouble::default();
         while phases.now() < Phase::Closing {
             self.rates();
             self.breakers();
-            if let Err(error) = self.lanes().await {
-                warn!(error = %error, "could not read the lanes");
-            }
-            if let Err(error) = self.dead_letters().await {
-                warn!(error = %error, "could not count the dead letters");
-            }
+            let queues = self.queues().await;
+            trouble.tell(&queues);
+            show(&self.metrics, queues.unwrap_or_default());
             tokio::select! {
                 () = tokio::time::sleep(REFRESH) => {}
                 () = phases.reached(Phase::Closing) => return,
@@ -71,16 +69,20 @@ impl Gauges {
         self.metrics.set_breakers(readings.collect());
     }
 
-    async fn dead_letters(&self) -> Result<(), BooksError> {
+    /// All of them or nothing: the sum of a part would look like less work than there is.
+    async fn queues(&self) -> Result<Queues, BooksError> {
+        Ok(Queues { lanes: self.lanes().await?, dead: Some(self.dead_letters().await?) })
+    }
+
+    async fn dead_letters(&self) -> Result<u64, BooksError> {
         let mut letters = 0;
         for home in self.books.store().partitions().all() {
             letters += self.books.store().dead_letters(home, None, 0).await?.value.total;
         }
-        self.metrics.set_dead_letters(letters);
-        Ok(())
+        Ok(letters)
     }
 
-    async fn lanes(&self) -> Result<(), BooksError> {
+    async fn lanes(&self) -> Result<Vec<LaneReading>, BooksError> {
         let setup = self.setup.load_full();
         let lanes: Vec<ProviderName> = setup.providers.keys().cloned().collect();
         let mut depths = vec![(0_u64, Duration::ZERO); lanes.len()];
@@ -96,8 +98,39 @@ impl Gauges {
         let readings = lanes.into_iter().zip(depths);
         let readings =
             readings.map(|(provider, (ready, oldest))| LaneReading { provider, ready, oldest, ttl });
-        self.metrics.set_lanes(readings.collect());
-        Ok(())
+        Ok(readings.collect())
+    }
+}
+
+/// What waits in the store; nothing is known of what is not in it.
+#[derive(Debug, Default)]
+struct Queues {
+    lanes: Vec<LaneReading>,
+    dead: Option<u64>,
+}
+
+/// Shows scrapes what is known now. What was known before would look like a standstill while nobody can tell.
+fn show(metrics: &Metrics, queues: Queues) {
+    metrics.set_lanes(queues.lanes);
+    metrics.set_dead_letters(queues.dead);
+}
+
+/// Whether the queues could be read, so that a change is told and not each try.
+#[derive(Debug, Default)]
+struct Trouble {
+    is_told: bool,
+}
+
+impl Trouble {
+    fn tell(&mut self, queues: &Result<Queues, BooksError>) {
+        match queues {
+            Err(error) if !self.is_told => {
+                warn!(error = %error, "could not read the queues; their gauges are absent until that works");
+            }
+            Ok(_) if self.is_told => info!("the queues can be read again"),
+            Ok(_) | Err(_) => {}
+        }
+        self.is_told = queues.is_err();
     }
 }
 
@@ -135,5 +168,36 @@ fn severity(state: Breaker) -> u8 {
         Breaker::Closed => 0,
         Breaker::HalfOpen => 1,
         Breaker::Open => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use otter_store::Error;
+
+    use super::*;
+
+    fn read() -> Result<Queues, BooksError> {
+        let provider = ProviderName::parse("twilio-eu").unwrap();
+        let lane = LaneReading { provider, ready: 4, oldest: Duration::ZERO, ttl: Duration::from_secs(300) };
+        Ok(Queues { lanes: vec![lane], dead: Some(2) })
+    }
+
+    fn failed() -> Result<Queues, BooksError> {
+        Err(BooksError::from(Error::Unavailable { doing: "reading lanes", source: None }))
+    }
+
+    #[test]
+    fn queues_that_cannot_be_read_are_absent_until_they_can() {
+        let metrics = Metrics::new(vec![], "1.2.3", "abc").unwrap();
+        for (queues, is_shown) in [(read(), true), (failed(), false), (read(), true)] {
+            show(&metrics, queues.unwrap_or_default());
+            let text = metrics.render().unwrap();
+            let lane = r#"otter_queue_depth{queue="twilio-eu",state="ready"} 4"#;
+            assert_eq!(text.contains(lane), is_shown, "{text}");
+            assert_eq!(text.contains(r#"otter_queue_depth{queue="all",state="dead"} 2"#), is_shown, "{text}");
+        }
     }
 }
