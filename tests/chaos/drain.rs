@@ -121,6 +121,15 @@ async fn a_handshake_that_is_never_finished_does_not_hold_the_process() {
 }
 
 #[tokio::test]
+async fn a_watcher_of_health_that_stays_does_not_hold_the_process() {
+    let mut world = world(Kept::embedded(), "0s", "20s").await;
+    let watcher = peers::health_watcher(world.otter.addresses().grpc.unwrap()).await;
+    assert_eq!(world.otter.stop().await, Some(0), "{}", world.otter.log());
+    watcher.await.unwrap();
+    assert!(!world.otter.log().contains("left for others"), "{}", world.otter.log());
+}
+
+#[tokio::test]
 async fn a_second_signal_skips_what_is_left_of_the_grace() {
     let mut world = world(Kept::embedded(), "0s", "10m").await;
     let id = world.client.login(NUMBER, &[]).await.verification_id;

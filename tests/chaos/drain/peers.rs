@@ -1,5 +1,6 @@
 //! Peers that do not behave, spoken byte by byte: no client library would do what they do.
 
+use std::io;
 use std::net::SocketAddr;
 
 use otter_contract::v1::{GetOtpRequest, WatchOtpRequest};
@@ -7,14 +8,17 @@ use otter_tests::API_KEY;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 
 const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
@@ -59,9 +63,32 @@ pub(super) async fn half_call(address: SocketAddr, id: &str) -> TcpStream {
         frame(DATA, 0, 1, &request[..request.len() / 2]),
     ];
     stream.write_all(&said.concat()).await.unwrap();
-    let (kind, _) = next_frame(&mut stream).await;
-    assert_eq!(kind, SETTINGS, "a server begins with its settings");
+    let first = next_frame(&mut stream).await.unwrap();
+    assert_eq!(first.kind, SETTINGS, "a server begins with its settings");
     stream
+}
+
+/// Watches the health of the server for as long as it is told anything: it reads everything and answers pings, but
+/// neither cancels nor closes when it is asked to go. Returns when the server has begun to answer; the watcher ends when
+/// the server closes the connection.
+pub(super) async fn health_watcher(address: SocketAddr) -> JoinHandle<()> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let said = [
+        PREFACE.to_vec(),
+        frame(SETTINGS, 0, 0, &[]),
+        frame(HEADERS, END_HEADERS, 1, &head("/grpc.health.v1.Health/Watch")),
+        frame(DATA, END_STREAM, 1, &message(&())),
+    ];
+    stream.write_all(&said.concat()).await.unwrap();
+    until_answered(&mut stream).await;
+    tokio::spawn(async move {
+        while let Ok(Frame { kind, flags, payload, .. }) = next_frame(&mut stream).await {
+            if kind == PING && flags & ACK == 0 {
+                // The server may have closed already; then there is no next frame.
+                let _ = stream.write_all(&frame(PING, ACK, 0, &payload)).await;
+            }
+        }
+    })
 }
 
 /// Posts half of a callback and never the rest.
@@ -75,17 +102,31 @@ pub(super) async fn half_callback(address: SocketAddr) -> TcpStream {
 
 /// Waits for the head of the answer on the first stream.
 async fn until_answered(stream: &mut TcpStream) {
-    while next_frame(stream).await != (HEADERS, 1) {}
+    loop {
+        let Frame { kind, stream, .. } = next_frame(stream).await.expect("the server answers");
+        if (kind, stream) == (HEADERS, 1) {
+            return;
+        }
+    }
 }
 
-/// The kind of the next frame and its stream.
-async fn next_frame(stream: &mut TcpStream) -> (u8, u32) {
+/// What the server says.
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+/// The next frame; fails when the server has closed the connection.
+async fn next_frame(stream: &mut TcpStream) -> io::Result<Frame> {
     let mut head = [0; 9];
-    stream.read_exact(&mut head).await.expect("the server speaks");
+    stream.read_exact(&mut head).await?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; usize::try_from(length).unwrap()];
-    stream.read_exact(&mut payload).await.expect("the server finishes its frames");
-    (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]))
+    stream.read_exact(&mut payload).await?;
+    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    Ok(Frame { kind: head[3], flags: head[4], stream, payload })
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
