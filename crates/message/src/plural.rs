@@ -58,99 +58,25 @@ pub(crate) fn form(language: &str, number: u8) -> Option<PluralForm> {
         ("be" | "pl" | "ru" | "uk", 5..=10) => Many,
         ("lv", 10) => Zero,
         ("fil" | "tl", 1..=3 | 5 | 7 | 8 | 10) => One,
-        (known, 1) if has_singular(known) => One,
-        (known, _) if has_singular(known) || has_table_row(known) => Other,
+        (known, 1) if WITH_SINGULAR.contains(&known) => One,
+        (known, _) if WITH_SINGULAR.contains(&known) || WITH_TABLE_ROW.contains(&known) => Other,
         _ => return None,
     })
 }
 
-fn has_table_row(language: &str) -> bool {
-    matches!(
-        language,
-        "ar" | "be"
-            | "bs"
-            | "cs"
-            | "cy"
-            | "fil"
-            | "ga"
-            | "he"
-            | "hr"
-            | "iw"
-            | "lt"
-            | "mt"
-            | "pl"
-            | "ro"
-            | "ru"
-            | "sk"
-            | "sl"
-            | "sr"
-            | "tl"
-            | "uk"
-    )
-}
+/// Languages that have a row in the table of forms.
+const WITH_TABLE_ROW: [&str; 20] = [
+    "ar", "be", "bs", "cs", "cy", "fil", "ga", "he", "hr", "iw", "lt", "mt", "pl", "ro", "ru", "sk", "sl",
+    "sr", "tl", "uk",
+];
 
 /// Languages that only set the number one apart.
-fn has_singular(language: &str) -> bool {
-    matches!(
-        language,
-        "af" | "am"
-            | "az"
-            | "bg"
-            | "bn"
-            | "ca"
-            | "da"
-            | "de"
-            | "el"
-            | "en"
-            | "es"
-            | "et"
-            | "eu"
-            | "fa"
-            | "fi"
-            | "fr"
-            | "gl"
-            | "gu"
-            | "ha"
-            | "hi"
-            | "hu"
-            | "hy"
-            | "is"
-            | "it"
-            | "ka"
-            | "kk"
-            | "kn"
-            | "ky"
-            | "lb"
-            | "lv"
-            | "mk"
-            | "ml"
-            | "mn"
-            | "mr"
-            | "nb"
-            | "ne"
-            | "nl"
-            | "nn"
-            | "no"
-            | "or"
-            | "pa"
-            | "ps"
-            | "pt"
-            | "sd"
-            | "si"
-            | "so"
-            | "sq"
-            | "sv"
-            | "sw"
-            | "ta"
-            | "te"
-            | "tk"
-            | "tr"
-            | "ur"
-            | "uz"
-            | "xh"
-            | "zu"
-    )
-}
+const WITH_SINGULAR: [&str; 57] = [
+    "af", "am", "az", "bg", "bn", "ca", "da", "de", "el", "en", "es", "et", "eu", "fa", "fi", "fr", "gl",
+    "gu", "ha", "hi", "hu", "hy", "is", "it", "ka", "kk", "kn", "ky", "lb", "lv", "mk", "ml", "mn", "mr",
+    "nb", "ne", "nl", "nn", "no", "or", "pa", "ps", "pt", "sd", "si", "so", "sq", "sv", "sw", "ta", "te",
+    "tk", "tr", "ur", "uz", "xh", "zu",
+];
 
 #[cfg(test)]
 mod tests {

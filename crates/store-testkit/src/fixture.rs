@@ -326,6 +326,16 @@ pub fn every_happening(verification: &Verification, at: Moment) -> Vec<Happening
         channel,
         status,
     }));
+    kinds.extend(every_end(attempt));
+    let tenant = verification.tenant.clone();
+    kinds
+        .into_iter()
+        .map(|kind| Happening { verification: verification.id, tenant: tenant.clone(), at, kind })
+        .collect()
+}
+
+/// One event of every end that a verification may come to; `attempt` is the one whose code was typed in.
+fn every_end(attempt: AttemptNumber) -> impl Iterator<Item = HappeningKind> {
     let endings = [
         Ending::Verified { by: None },
         Ending::Verified { by: Some(attempt) },
@@ -334,13 +344,8 @@ pub fn every_happening(verification: &Verification, at: Moment) -> Vec<Happening
         Ending::Exhausted,
         Ending::Cancelled,
     ];
-    kinds.extend(endings.map(|how| HappeningKind::Ended { how, because: None }));
-    kinds.extend(
-        ExpiryReason::ALL.map(|why| HappeningKind::Ended { how: Ending::Expired, because: Some(why) }),
-    );
-    let tenant = verification.tenant.clone();
-    kinds
-        .into_iter()
-        .map(|kind| Happening { verification: verification.id, tenant: tenant.clone(), at, kind })
-        .collect()
+    let ends = endings.map(|how| HappeningKind::Ended { how, because: None });
+    let expiries =
+        ExpiryReason::ALL.map(|why| HappeningKind::Ended { how: Ending::Expired, because: Some(why) });
+    ends.into_iter().chain(expiries)
 }

@@ -97,14 +97,8 @@ impl Node {
         require: Require,
     ) -> Result<Self, StartError> {
         let dice: Arc<dyn Dice> = Arc::new(OsDice::open()?);
-        let admin = bind("the admin port", settings.admin.listen).await?;
-        let grpc = bind_if(roles.api, "gRPC", settings.grpc.listen).await?;
-        let receipts = bind_if(roles.receipts, "receipts", settings.receipts.listen).await?;
-        let addresses = Addresses {
-            admin: address(&admin),
-            grpc: grpc.as_ref().map(address),
-            receipts: receipts.as_ref().map(address),
-        };
+        let listeners = Listeners::bind(settings, &roles).await?;
+        let addresses = listeners.addresses();
         let store = engine::open(settings, &dice, require).await?;
         let metrics =
             Metrics::new(settings.metrics.countries.clone(), env!("CARGO_PKG_VERSION"), revision())?;
@@ -120,15 +114,13 @@ impl Node {
         let setup = assemble::setup(settings, local_receipts.as_deref());
         let setup = Arc::new(ArcSwap::from_pointee(setup));
         let access = Arc::new(ArcSwap::from_pointee(assemble::access(settings)));
-        let id = WorkerId::parse(&format!("{}-{:08x}", std::process::id(), dice.u32()));
-        let id = id.expect("a number and eight hex digits are a worker id");
         let worker = Worker::new(
             Arc::clone(&books),
             Arc::clone(&setup),
             Arc::clone(&keys),
             Arc::clone(&view),
             Arc::clone(&metrics),
-            id,
+            worker_id(&*dice),
         );
         let shutdown = settings.shutdown;
         let node = Self {
@@ -146,8 +138,8 @@ impl Node {
             grace: Grace { delay: shutdown.delay, drain: shutdown.drain, flush: shutdown.flush },
         };
         node.check_providers(&roles)?;
-        node.run_views(admin);
-        node.run_edges(settings, &keys, dice.u32(), grpc, receipts)?;
+        node.run_views(listeners.admin);
+        node.run_edges(settings, &keys, dice.u32(), listeners.grpc, listeners.receipts)?;
         if roles.scheduler {
             let scheduler = Scheduler::new(Arc::clone(&node.books), Arc::clone(&node.setup), keys);
             node.spawn(scheduler.run(node.lifecycle.phases()));
@@ -293,6 +285,37 @@ impl Node {
 async fn look_around(view: &View, books: &Books) {
     if let Err(problem) = view.refresh(books).await {
         warn!(error = %problem, "starting without a view of providers");
+    }
+}
+
+/// Tells this process's leases from those of others, and of those that had its number before.
+fn worker_id(dice: &dyn Dice) -> WorkerId {
+    let id = WorkerId::parse(&format!("{}-{:08x}", std::process::id(), dice.u32()));
+    id.expect("a number and eight hex digits are a worker id")
+}
+
+/// What a process listens with, as its roles need it.
+struct Listeners {
+    admin: TcpListener,
+    grpc: Option<TcpListener>,
+    receipts: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings, roles: &Roles) -> Result<Self, StartError> {
+        Ok(Self {
+            admin: bind("the admin port", settings.admin.listen).await?,
+            grpc: bind_if(roles.api, "gRPC", settings.grpc.listen).await?,
+            receipts: bind_if(roles.receipts, "receipts", settings.receipts.listen).await?,
+        })
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses {
+            admin: address(&self.admin),
+            grpc: self.grpc.as_ref().map(address),
+            receipts: self.receipts.as_ref().map(address),
+        }
     }
 }
 
