@@ -7,10 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use otter_domain::Partition;
 use otter_store::{Claim, Claimed, Error};
-use tokio::sync::Mutex;
 
 use super::Lane;
-use super::pace::{Drawn, Pace, Terms};
+use super::pace::{Drawn, Purse, Terms};
 use crate::BooksError;
 use crate::leases::LEASE;
 
@@ -18,7 +17,7 @@ use crate::leases::LEASE;
 #[derive(Debug)]
 pub(super) struct Wish {
     pub(super) lane: Arc<Lane>,
-    pub(super) pace: Arc<Mutex<Pace>>,
+    pub(super) purse: Arc<Purse>,
     pub(super) home: Partition,
     /// The most jobs; slots are set aside for them.
     pub(super) max: usize,
@@ -81,7 +80,7 @@ impl Wish {
         let claim = Claim { lane, worker, lease: LEASE, max };
         let jobs = books.stamped(books.store().claim(self.home, claim).await?);
         if let Some(drawn) = drawn {
-            self.pace.lock().await.give_back(drawn, jobs.len());
+            self.purse.pace().give_back(drawn, jobs.len());
         }
         let is_all = jobs.len() < max;
         Ok(Got::Jobs { jobs, asked_at, is_all })
@@ -98,17 +97,21 @@ impl Wish {
         if wanted == 0 {
             return Ok(Allowance::NothingWaits);
         }
-        // Held while the bucket is asked: others of this lane wait for what it gives.
-        let mut pace = self.pace.lock().await;
-        let now = books.now();
-        if pace.at_hand(now) == 0 && pace.empty_until(now).is_none() {
+        // One asks the bucket at a time: others of this lane wait for what it gives.
+        let _turn = self.purse.turn().await;
+        if self.purse.pace().is_to_be_filled(books.now()) {
             let Terms { inflow, burst } = Terms::of(rate);
             let want = u32::try_from(wanted).unwrap_or(u32::MAX).min(burst);
             let key = format!("provider:{name}");
-            let grant = books.stamped(books.store().take(&key, inflow, burst, want).await?);
-            pace.receive(grant, books.now());
+            match books.store().take(&key, inflow, burst, want).await {
+                Ok(grant) => self.purse.pace().receive(books.stamped(grant), books.now()),
+                Err(error) => {
+                    self.purse.pace().give_up(books.now());
+                    return Err(error.into());
+                }
+            }
         }
-        let drawn = pace.draw(wanted, books.now());
+        let drawn = self.purse.pace().draw(wanted, books.now());
         Ok(if drawn.count == 0 { Allowance::NotNow } else { Allowance::Tokens(drawn) })
     }
 }

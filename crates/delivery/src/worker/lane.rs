@@ -11,7 +11,6 @@ use std::time::Duration;
 use otter_domain::{Moment, Partition, ProviderName};
 use otter_runtime::{InFlight, Phase, Pulse};
 use otter_store::{Claimed, Wake, WakeReason};
-use tokio::sync::Mutex;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -20,7 +19,7 @@ use tracing::{error, warn};
 use super::Lane;
 use super::asked::Asked;
 use super::claiming::{Ended, Got, Wish};
-use super::pace::Pace;
+use super::pace::Purse;
 use crate::standing::{TURN, Trouble};
 
 /// The most jobs taken in one claim.
@@ -44,7 +43,7 @@ pub(super) struct Work {
     /// Slots that are set aside for what the claims under way may bring.
     set_aside: usize,
     sends: JoinSet<()>,
-    pace: Arc<Mutex<Pace>>,
+    purse: Arc<Purse>,
     /// Of each partition, by its index.
     troubles: Vec<Trouble>,
 }
@@ -57,7 +56,7 @@ impl Work {
             claims: JoinSet::new(),
             set_aside: 0,
             sends: JoinSet::new(),
-            pace: Arc::default(),
+            purse: Arc::default(),
             troubles: partitions.all().map(|_| Trouble::default()).collect(),
             lane,
         }
@@ -108,8 +107,7 @@ impl Work {
             }
             let setup = self.lane.worker.setup.load_full();
             let provider = self.lane.at_work(&setup)?;
-            // Whoever holds the tokens is asking for more of them.
-            let empty_until = self.pace.try_lock().ok().and_then(|pace| pace.empty_until(now));
+            let empty_until = self.purse.pace().empty_until(now);
             let again_at = self.lane.rests_until(now).or(empty_until);
             if again_at.is_some() {
                 return again_at;
@@ -128,10 +126,10 @@ impl Work {
     fn begin_claim(&mut self, home: Partition, max: usize, rate: Option<u32>, now: Moment) {
         self.asked.begin(home, now);
         self.set_aside += max;
-        let (lane, pace) = (Arc::clone(&self.lane), Arc::clone(&self.pace));
+        let (lane, purse) = (Arc::clone(&self.lane), Arc::clone(&self.purse));
         // Held before the claim, so that a drain does not miss what is claimed at this moment.
         let held = lane.phases.hold("sends");
-        let wish = Wish { lane, pace, home, max, rate };
+        let wish = Wish { lane, purse, home, max, rate };
         self.claims.spawn(async move {
             let ended = wish.grant().await;
             (ended, held)

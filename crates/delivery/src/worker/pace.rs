@@ -3,10 +3,12 @@
 //! A token is taken from a shared bucket for each job just before the job is claimed, and only when there is one. What
 //! is not spent at once, because another process was faster, is lost soon after.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use otter_domain::Moment;
 use otter_store::Grant;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How long a token is held.
 const HELD_FOR: Duration = Duration::from_millis(50);
@@ -38,6 +40,31 @@ impl Terms {
     }
 }
 
+/// The tokens of a lane, and whose turn it is to ask for more of them.
+#[derive(Debug)]
+pub(super) struct Purse {
+    pace: Mutex<Pace>,
+    turn: Semaphore,
+}
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self { pace: Mutex::default(), turn: Semaphore::new(1) }
+    }
+}
+
+impl Purse {
+    /// What is at hand.
+    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn to ask the bucket, which ends with what is returned.
+    pub(super) async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turn.acquire().await.expect("nobody closes it")
+    }
+}
+
 /// The tokens of one lane in this process.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -65,12 +92,22 @@ impl Pace {
         (self.at_hand(now) == 0 && now < self.empty_until).then_some(self.empty_until)
     }
 
+    /// Whether it makes sense to ask for tokens now.
+    pub(super) fn is_to_be_filled(&self, now: Moment) -> bool {
+        self.at_hand(now) == 0 && self.empty_until(now).is_none()
+    }
+
     /// Takes what the bucket gave.
     pub(super) fn receive(&mut self, grant: Grant, now: Moment) {
         *self = Self { tokens: grant.granted, until: now + HELD_FOR, empty_until: Moment::EPOCH };
         if grant.granted == 0 {
             self.empty_until = now + grant.retry_after.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         }
+    }
+
+    /// Leaves a bucket alone that did not answer: those who waited meanwhile must not ask it one after the other.
+    pub(super) fn give_up(&mut self, now: Moment) {
+        self.empty_until = now + LONGEST_PAUSE;
     }
 
     /// Sets tokens aside, as many as are at hand.

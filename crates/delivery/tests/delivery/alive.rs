@@ -1,8 +1,12 @@
 //! Whether the loops of a process turn, as its liveness probe asks.
 
+use std::collections::BTreeSet;
+
+use otter_domain::Channel;
+use otter_store::Store as _;
 use tokio::time::sleep;
 
-use crate::house::{House, seconds};
+use crate::house::{House, Plan, seconds};
 use crate::store::{Fault, Op};
 
 #[tokio::test(start_paused = true)]
@@ -19,6 +23,27 @@ async fn a_store_or_a_provider_that_is_down_does_not_stall_the_loops() {
         assert_eq!(worker.lifecycle().phases().stalled(), Vec::<&str>::new());
         assert_eq!(house.front.lifecycle().phases().stalled(), Vec::<&str>::new());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_does_not_answer_is_waited_for_once_and_not_by_one_claim_after_the_other() {
+    let route = vec![(Channel::Sms, vec!["alpha"])];
+    let plan = Plan { partitions: 16, concurrency: 1000, max_queue_wait: seconds(60), ..Plan::of(route) };
+    let house = House::without_workers(Plan { rate: Some(100), ..plan }).await;
+    let (mut homes, mut place) = (BTreeSet::new(), 0);
+    while homes.len() < 16 {
+        homes.insert(house.send_to(place).await.partition(house.memory.partitions()));
+        place += 1;
+    }
+    let worker = house.worker("worker-1").await;
+    worker.store.disturb(Op::Take, Fault::TimesOut, usize::MAX);
+    for _ in 0..30 {
+        sleep(seconds(1)).await;
+        assert_eq!(worker.lifecycle().phases().stalled(), Vec::<&str>::new());
+    }
+    assert!(worker.store.calls(Op::Take) <= 30, "{} calls", worker.store.calls(Op::Take));
+    worker.store.calm();
+    house.vendor("alpha").next().await.accept();
 }
 
 #[tokio::test(start_paused = true)]

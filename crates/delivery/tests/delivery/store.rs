@@ -32,6 +32,9 @@ pub(crate) enum Op {
     Take,
 }
 
+/// How long an engine lets a call take.
+const DEADLINE: Duration = Duration::from_millis(500);
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -39,6 +42,8 @@ pub(crate) enum Fault {
     Nothing,
     /// It does not reach the store.
     Refused,
+    /// The same, and that is known only when the store's deadline is over.
+    TimesOut,
     /// It is done and the answer is lost.
     AnswerLost,
     /// It answers that a record cannot be read.
@@ -117,6 +122,10 @@ impl FaultyStore {
         match self.fault(op) {
             None | Some(Fault::Nothing) => call.await,
             Some(Fault::Refused) => lost,
+            Some(Fault::TimesOut) => {
+                tokio::time::sleep(DEADLINE).await;
+                lost
+            }
             Some(Fault::AnswerLost) => call.await.and(lost),
             Some(Fault::Unreadable) => Err(Error::Unreadable { why: "a test says so".to_owned() }),
             Some(Fault::Panics) => panic!("the engine of a test panics"),
