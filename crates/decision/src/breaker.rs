@@ -140,7 +140,8 @@ impl Breaker {
         }
     }
 
-    /// Asks for a send to be let through. Whoever gets [`Permit::Probe`] records its outcome.
+    /// Asks for a send to be let through. Whoever gets [`Permit::Probe`] records its outcome, or gives it
+    /// back.
     pub fn permits(&mut self, now: Moment) -> Permit {
         let Phase::Open { until, probe_lost_at, .. } = &mut self.phase else { return Permit::Granted };
         let free_at = probe_lost_at.unwrap_or(*until);
@@ -149,6 +150,13 @@ impl Breaker {
         }
         *probe_lost_at = Some(now + PROBE_LOST_AFTER);
         Permit::Probe
+    }
+
+    /// Takes a probe back that did not reach the provider after all: another may go at once.
+    pub fn give_back(&mut self) {
+        if let Phase::Open { probe_lost_at, .. } = &mut self.phase {
+            *probe_lost_at = None;
+        }
     }
 
     /// Learns how a send went, and says whether the breaker opened or closed by it.
@@ -280,6 +288,17 @@ mod tests {
         assert_eq!(breaker.permits(after(41)), Permit::Probe);
         assert!(breaker.record(ABSENT, after(42)), "whoever answers properly is well");
         assert_eq!(breaker, Breaker::default());
+    }
+
+    #[test]
+    fn a_probe_that_did_not_reach_the_provider_is_not_lost() {
+        let mut breaker = after_outcomes(&[WRONG]);
+        breaker.give_back();
+        assert_eq!(breaker.permits(after(9)), Permit::Refused { until: after(10) }, "nothing to give back");
+        assert_eq!(breaker.permits(after(10)), Permit::Probe);
+        breaker.give_back();
+        assert_eq!(breaker.permits(after(11)), Permit::Probe);
+        assert!(matches!(breaker.permits(after(11)), Permit::Refused { .. }));
     }
 
     #[test]

@@ -52,6 +52,14 @@ impl Breakers {
         own.get_mut(segment).map_or(Permit::Granted, |breaker| breaker.permits(now))
     }
 
+    /// Takes a probe back that did not reach the provider.
+    pub fn give_back(&self, segment: &Segment) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(breaker) = own.get_mut(segment) {
+            breaker.give_back();
+        }
+    }
+
     /// Learns how a send went; an opened or closed breaker is to be posted.
     pub fn record(&self, segment: &Segment, outcome: Outcome, now: Moment) -> Option<Change> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);

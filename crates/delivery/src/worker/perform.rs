@@ -94,27 +94,37 @@ impl Lane {
         }
         let segment =
             Segment { provider: self.name.clone(), channel: attempt.channel, country: verification.country };
-        if self.is_skipped(setup, verification, &segment) {
+        let Some(permit) = self.permit(setup, verification, &segment) else {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::SkippedOpen, None);
             return (Event::Skipped { attempt: number, tries }, None);
-        }
+        };
         let outcome = self.hand_over(setup, &*sender, &dispatch).await;
         self.count(attempt, &outcome);
-        if is_unsent_in_time(&outcome) && !lease.is_held() {
-            return (Event::Released { attempt: number, tries }, None);
+        // Our own deadline says nothing about the provider.
+        if is_unsent_in_time(&outcome) {
+            if permit == Permit::Probe {
+                self.worker.view.breakers.give_back(&segment);
+            }
+            if !lease.is_held() {
+                return (Event::Released { attempt: number, tries }, None);
+            }
+            return (Event::Sent { attempt: number, tries, outcome }, None);
         }
         let change = self.learn(&segment, &outcome);
         (Event::Sent { attempt: number, tries, outcome }, change)
     }
 
-    /// Whether the breaker keeps the job from being tried. When nobody else could go, an open breaker is tried (RTE-21).
-    fn is_skipped(&self, setup: &Setup, verification: &Verification, segment: &Segment) -> bool {
+    /// What the breaker says, unless it keeps the job from being tried. When nobody else could go, an open breaker is tried
+    /// (RTE-21).
+    fn permit(&self, setup: &Setup, verification: &Verification, segment: &Segment) -> Option<Permit> {
         let now = self.worker.books.now();
         let (policy, _) = policy_of(setup, verification);
-        match self.worker.view.breakers.permits(segment, now) {
+        let permit = self.worker.view.breakers.permits(segment, now);
+        let is_skipped = match permit {
             Permit::Granted | Permit::Probe => false,
             Permit::Refused { .. } => lifecycle::has_alternative(verification, &policy, now),
-        }
+        };
+        (!is_skipped).then_some(permit)
     }
 
     /// Everything that the provider needs to send this attempt's message. Nothing has left when it fails, and the
@@ -213,8 +223,6 @@ impl Lane {
     fn learn(&self, segment: &Segment, outcome: &Answer) -> Option<Change> {
         let learnt = match outcome {
             Ok(_) => Outcome::Accepted,
-            // Our own deadline says nothing about the provider.
-            Err(_) if is_unsent_in_time(outcome) => return None,
             Err(failure) => Outcome::Failed(failure.class, failure.error),
         };
         if let Err(failure @ Failure { class: FailureClass::Throttled, .. }) = outcome {

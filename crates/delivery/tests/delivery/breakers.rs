@@ -1,6 +1,6 @@
 //! Sick providers.
 
-use otter_domain::{AttemptEnd, Channel, FailureClass, Measure, Phase};
+use otter_domain::{AttemptEnd, Channel, ErrorClass, Failure, FailureClass, Measure, Phase};
 use tokio::time::sleep;
 
 use crate::house::{House, Plan, seconds};
@@ -65,6 +65,21 @@ async fn a_message_that_cannot_be_made_says_nothing_about_the_provider() {
     assert_eq!(house.vendor("alpha").count(), 1, "{now:#?}");
     let open = worker.view.breakers.not_closed(worker.books.now());
     assert_eq!(open.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_our_own_deadline_stopped_is_made_by_the_next_send() {
+    let (house, _worker) = House::usual().await;
+    let id = house.send().await;
+    house.vendor("alpha").next().await.fail(FailureClass::Misconfigured);
+    house.vendor("beta").next().await.accept();
+    house.until(id, is_accepted).await;
+    sleep(seconds(11)).await;
+    // Half open now.
+    house.send_to(1).await;
+    let stopped = Failure::new(FailureClass::Unavailable, ErrorClass::Expired);
+    house.vendor("alpha").next().await.answer(Err(stopped));
+    house.vendor("alpha").next().await.accept();
 }
 
 #[tokio::test(start_paused = true)]
