@@ -142,6 +142,11 @@ pub(crate) struct About {
     pub(crate) attempts: u8,
 }
 
+impl About {
+    /// Nothing in particular.
+    pub(crate) const NOTHING: Self = Self { country: Country::NONE, channel: None, attempts: 0 };
+}
+
 /// The status of a refusal.
 pub(crate) fn refused(refusal: &Refusal, about: About) -> Status {
     let problem = match refusal {
@@ -184,8 +189,15 @@ pub(crate) fn refused(refusal: &Refusal, about: About) -> Status {
     problem.into()
 }
 
+/// The status of a refusal about a verification, which is looked up only for a status that tells of it: the store may be
+/// why the call is refused.
+pub(crate) async fn refused_about(refusal: &Refusal, looked_up: impl Future<Output = About>) -> Status {
+    let about = if tells_of_the_verification(refusal) { looked_up.await } else { About::NOTHING };
+    refused(refusal, about)
+}
+
 /// Whether the status of a refusal says something of the verification that it is about.
-pub(crate) fn tells_of_the_verification(refusal: &Refusal) -> bool {
+fn tells_of_the_verification(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::NoRoute(_) | Refusal::Resend(ResendRefusal::TooMany | ResendRefusal::NoCandidate) => true,
         Refusal::UnknownTenant

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use otter_domain::{Ending, LimitRule, Moment, Partition, PartitionCount, VerificationId};
 
 use super::*;
@@ -71,7 +72,6 @@ fn every_refusal_has_the_status_that_the_contract_says() {
     let check = |refusal: Refusal, reason: &str| {
         let status = refused(&refusal, about);
         assert_eq!(assert_as_in_the_table(&status), reason);
-        // A verification is looked up for these alone: the store may be why the call is refused.
         let of_another = refused(&refusal, About { country, attempts: 4, ..about });
         assert_eq!(tells_of_the_verification(&refusal), status.details() != of_another.details(), "{reason}");
     };
@@ -101,6 +101,24 @@ fn every_refusal_has_the_status_that_the_contract_says() {
     check(store_refusal(unavailable), "STORE_UNAVAILABLE");
     check(store_refusal(StoreError::Unreadable { why: "damaged".to_owned() }), "INTERNAL");
     check(store_refusal(StoreError::Unsuitable { why: "too old".to_owned() }), "INTERNAL");
+}
+
+#[test]
+fn a_verification_is_looked_up_only_for_a_status_that_tells_of_it() {
+    let is_looked_up = |refusal: Refusal| {
+        let mut looked = false;
+        let looked_up = async {
+            looked = true;
+            About::NOTHING
+        };
+        refused_about(&refusal, looked_up).now_or_never().expect("there is nothing to wait for");
+        looked
+    };
+    assert!(is_looked_up(Refusal::Resend(ResendRefusal::TooMany)));
+    assert!(is_looked_up(Refusal::Resend(ResendRefusal::NoCandidate)));
+    assert!(!is_looked_up(Refusal::StoreStalled { retry_after: OUTAGE }));
+    assert!(!is_looked_up(store_refusal(StoreError::Unavailable { doing: "loading", source: None })));
+    assert!(!is_looked_up(Refusal::NotFound));
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Otp {
         }
     }
 
-    /// The status of a refused resend; what its metadata need is looked up, if they need anything.
+    /// The status of a refused resend.
     async fn not_resent(
         &self,
         refusal: &Refusal,
@@ -203,19 +203,17 @@ impl Otp {
         id: VerificationId,
         channel: Option<Channel>,
     ) -> Status {
-        let known = if error::tells_of_the_verification(refusal) {
-            self.intake.get(tenant, id).await.ok()
-        } else {
-            None
+        let looked_up = async {
+            let (country, attempts) = match self.intake.get(tenant, id).await {
+                Ok(verification) => {
+                    let policy = self.circumstances(&verification).policy;
+                    (verification.country, policy.resend.max_attempts)
+                }
+                Err(_) => (Country::NONE, LifecyclePolicy::default().resend.max_attempts),
+            };
+            About { country, channel, attempts }
         };
-        let (country, attempts) = match known {
-            Some(verification) => {
-                let policy = self.circumstances(&verification).policy;
-                (verification.country, policy.resend.max_attempts)
-            }
-            None => (Country::NONE, LifecyclePolicy::default().resend.max_attempts),
-        };
-        error::refused(refusal, About { country, channel, attempts })
+        error::refused_about(refusal, looked_up).await
     }
 
     fn told(&self, verification: &Verification) -> otter_contract::v1::Verification {
@@ -246,7 +244,7 @@ pub(crate) fn hold_of<T>(request: &Request<T>) -> Result<Hold, Status> {
 
 /// The status of a refusal that is about nothing in particular.
 pub(crate) fn plain(refusal: &Refusal) -> Status {
-    error::refused(refusal, About { country: Country::NONE, channel: None, attempts: 0 })
+    error::refused(refusal, About::NOTHING)
 }
 
 fn only(channels: &[Channel]) -> Option<Channel> {
