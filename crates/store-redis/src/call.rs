@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, RedisError, Script, ServerError, ServerErrorKind};
+use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind};
 
 /// Tells a script that it must write something, as replicas are waited for afterwards.
 const CONFIRMED: &str = "confirmed";
@@ -85,22 +85,15 @@ pub(crate) fn wait(replicas: u8, patience: Duration) -> Cmd {
     command
 }
 
-/// Why a script and its wait failed: what the script's error says, if that is anything in particular.
+/// Why a script or its wait failed. When the script was carried out and only the wait was refused, that is no error after
+/// which the call may be made again.
 fn failed(error: RedisError) -> RedisError {
-    let Some(errors) = error.clone().into_server_errors() else { return error };
-    let is_general = |error: &ServerError| error.kind() == Some(ServerErrorKind::ResponseError);
-    let is_replica =
-        |error: &ServerError| is_general(error) || error.kind() == Some(ServerErrorKind::MasterDown);
-    match &*errors {
-        [(0, first), ..] if !is_general(first) => first.clone().into(),
-        // A replica refuses to wait and has no code for that. What the script did before is unknown, so this is no error
-        // after which the call may be made again, but one that ends the line: the next one is to a primary.
-        [.., (1, last)] if is_replica(last) => {
-            let said = last.details().unwrap_or_default().to_owned();
-            (ErrorKind::Io, "the server does not wait for replicas, so it is one itself", said).into()
+    match error.clone().into_server_errors().as_deref() {
+        Some([(0, script), ..]) => script.clone().into(),
+        Some([(_, wait), ..]) => {
+            (ErrorKind::Extension, "replicas were not waited for", wait.to_string()).into()
         }
-        [(_, first), ..] => first.clone().into(),
-        [] => error,
+        Some([]) | None => error,
     }
 }
 

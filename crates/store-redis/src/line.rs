@@ -154,13 +154,15 @@ impl Keeper {
 
     /// Takes note of an error on the connection of a round.
     fn note(&self, round: u64, error: &RedisError) {
+        // A replica, also one that serves nothing while it has lost its primary.
+        let is_replica = matches!(
+            error.kind(),
+            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+        );
         if error.is_timeout() {
             // With a full queue the same has been reported by others.
             self.reports.try_send(Report::Doubtful(round)).ok();
-        } else if error.is_io_error()
-            || error.is_unrecoverable_error()
-            || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-        {
+        } else if error.is_io_error() || error.is_unrecoverable_error() || is_replica {
             // At once, so that whoever tries again waits for another line instead of failing on this one.
             self.state.send_if_modified(|state| {
                 let is_up = is_up(state, round);
