@@ -61,8 +61,10 @@ impl Judgement {
 /// `request_id` of the check that succeeded, if one did.
 ///
 /// Refusals come in this order and count nothing: another tenant's, ended or expired (SEC-02), exhausted (SEC-04),
-/// waiting (SEC-05). Whatever passes them is counted before it is compared (SEC-09), and makes a new version, so that
-/// nothing decided on the old one can bring a spent check back.
+/// waiting (SEC-05). Whatever passes them is counted before it is compared (SEC-09).
+///
+/// Only a check that ends the verification makes a new version. A wrong one is no conflict for what was decided before
+/// it: no commit lowers the count of checks, so none brings a spent check back.
 pub fn judge(
     verification: &mut Verification,
     failed: &mut Vec<FailedChecks>,
@@ -74,7 +76,6 @@ pub fn judge(
     if let Some(verdict) = refusal(verification, failed, &classes, winner, submission, now) {
         return Judgement::only(verdict);
     }
-    verification.version = verification.version.next();
     verification.checks = verification.checks.saturating_add(1);
     match matching_slot(verification, submission, now).cloned() {
         Some(slot) => {
@@ -221,6 +222,7 @@ fn count_failure(
 
 /// The terminal write: no code survives it, and the number only if a message still has to be taken back.
 fn end(verification: &mut Verification, how: Ending, now: Moment) {
+    verification.version = verification.version.next();
     verification.state = State::Ended { how, at: now };
     verification.slots.clear();
     let tidying = needs_tidying(verification);

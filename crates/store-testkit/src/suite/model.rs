@@ -39,12 +39,8 @@ impl CheckModel {
         let Some(verification) = self.verifications.get_mut(&submission.id) else {
             return CheckAnswer { verdict: CheckVerdict::Unknown, verification: None };
         };
-        let version = verification.version;
         let winner = self.winners.get(&submission.id);
         let judgement = judge(verification, &mut self.failed, winner, submission, now);
-        if verification.is_pending() {
-            verification.version = version;
-        }
         self.winners.extend(judgement.winner.map(|winner| (submission.id, winner)));
         let verification = Verification { private: None, ..verification.clone() };
         CheckAnswer { verdict: judgement.verdict, verification: Some(verification) }
@@ -65,10 +61,7 @@ impl ReceiptModel {
         now: Moment,
     ) -> MergeVerdict {
         let receipt = Receipt { status: report.status, at: now, because: report.because };
-        let version = self.verification.version;
-        let merged = merge(&mut self.verification, attempt, &report.provider, receipt);
-        self.verification.version = version;
-        match merged {
+        match merge(&mut self.verification, attempt, &report.provider, receipt) {
             Merge::Unknown => MergeVerdict::Unknown,
             Merge::Stale => MergeVerdict::Stale { id: self.verification.id, attempt },
             Merge::Advanced { observation, .. } => {

@@ -15,16 +15,13 @@ impl PartitionState {
         };
         let mut failed = self.failed_checks(&scope, now);
         let Some(held) = self.held_mut(submission.id, now) else { return unknown };
-        let version = held.verification.version;
         let judgement = judge(&mut held.verification, &mut failed, held.winner.as_ref(), submission, now);
         if judgement.verdict == CheckVerdict::Unknown {
             return unknown;
         }
         let verdict = judgement.verdict.clone();
         if judgement.is_counted() {
-            if held.verification.is_pending() {
-                held.verification.version = version;
-            } else {
+            if !held.verification.is_pending() {
                 held.winner = judgement.winner;
                 // The code in it must not outlive this, and nobody here can take it out and leave the number.
                 held.unopened = None;

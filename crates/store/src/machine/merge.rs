@@ -18,10 +18,7 @@ impl PartitionState {
         let Some((id, attempt)) = found else { return MergeVerdict::Unknown };
         let Some(held) = self.held_mut(id, now) else { return MergeVerdict::Unknown };
         let receipt = Receipt { status: report.status, at: now, because: report.because };
-        let version = held.verification.version;
-        let merged = merge(&mut held.verification, attempt, &report.provider, receipt);
-        held.verification.version = version;
-        match merged {
+        match merge(&mut held.verification, attempt, &report.provider, receipt) {
             Merge::Unknown => MergeVerdict::Unknown,
             Merge::Stale => MergeVerdict::Stale { id, attempt },
             Merge::Advanced { observation, happening } => {
