@@ -243,14 +243,20 @@ impl Town {
         for (after, status) in reports {
             sleep(after).await;
             let is_genuine = !self.chance.percent(4);
-            for _ in 0..REPEATS {
-                let report = self.one_report(&message, status);
-                if timeout(PATIENCE, self.hand_in(&message, report, is_genuine)).await == Ok(true) {
-                    break;
-                }
-                sleep(Duration::from_secs(1)).await;
-            }
+            self.tell(&message, status, is_genuine).await;
         }
+    }
+
+    /// Hands in one report, again if nobody answers. Says whether somebody did.
+    pub(crate) async fn tell(&self, message: &Message, status: ReceiptStatus, is_genuine: bool) -> bool {
+        for _ in 0..REPEATS {
+            let report = self.one_report(message, status);
+            if timeout(PATIENCE, self.hand_in(message, report, is_genuine)).await == Ok(true) {
+                return true;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        false
     }
 
     fn one_report(&self, message: &Message, status: ReceiptStatus) -> Report {

@@ -9,6 +9,7 @@ use otter_domain::{
     ProviderName, ProviderReference, ReceiptStatus, VerificationId,
 };
 use otter_provider::{Dispatch, Recall, RecallOutcome, Revoker, Sender};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::chance::Chance;
@@ -46,6 +47,8 @@ pub(crate) struct Recalled {
 enum Reply {
     Takes,
     Refuses(FailureClass, ErrorClass),
+    /// It takes the message, and an error comes back all the same once it has reported that.
+    Denies(FailureClass, ErrorClass, ReceiptStatus),
     /// The connection breaks before the answer is there.
     Breaks,
     /// The answer comes too late or never.
@@ -53,6 +56,9 @@ enum Reply {
     /// The same, and the sender does not keep its own deadline.
     HangsForEver,
 }
+
+/// Will say whether a report was answered.
+type Told = oneshot::Receiver<bool>;
 
 /// What becomes of one send.
 #[derive(Debug)]
@@ -74,12 +80,16 @@ impl Course {
             (5, Reply::Refuses(Throttled, ErrorClass::RateLimited)),
             (7, Reply::Refuses(Unavailable, ErrorClass::Provider5xx)),
             (1, Reply::Refuses(Misconfigured, ErrorClass::Auth)),
+            (1, Reply::Denies(Rejected, ErrorClass::ContentRejected, ReceiptStatus::Sent)),
+            (1, Reply::Denies(Throttled, ErrorClass::RateLimited, ReceiptStatus::Sent)),
+            (2, Reply::Denies(Unavailable, ErrorClass::Provider5xx, ReceiptStatus::Delivered)),
+            (1, Reply::Denies(Unavailable, ErrorClass::Provider5xx, ReceiptStatus::Undelivered)),
             (8, Reply::Breaks),
             (6, Reply::Hangs),
             (2, Reply::HangsForEver),
         ]);
         let is_taken = match reply {
-            Reply::Takes => true,
+            Reply::Takes | Reply::Denies(..) => true,
             Reply::Refuses(..) => false,
             Reply::Breaks | Reply::Hangs | Reply::HangsForEver => chance.percent(60),
         };
@@ -131,8 +141,9 @@ impl Line {
         self.town.upgrade().expect("the town stands as long as anything runs in it")
     }
 
-    /// Hands the request over, complete, unless it is too late; from then on the vendor goes its own way.
-    async fn hand_over(&self, dispatch: &Dispatch, course: &Course) -> Result<(), Failure> {
+    /// Hands the request over, complete, unless it is too late; from then on the vendor goes its own way. Returns what
+    /// will say whether its first report was answered, if it waits for that.
+    async fn hand_over(&self, dispatch: &Dispatch, course: &Course) -> Result<Option<Told>, Failure> {
         let town = self.town();
         self.gate.pass().await;
         let Some(connects_after) = course.connects_after else {
@@ -166,20 +177,42 @@ impl Line {
                 provider: self.name.clone(),
                 by_message_id,
             };
+            if let Reply::Denies(_, _, first) = course.reply {
+                let (told, is_told) = oneshot::channel();
+                tokio::spawn(async move {
+                    // Whoever sent it may have gone.
+                    let _ = told.send(town.tell(&message, first, true).await);
+                    town.report(message, reports).await;
+                });
+                return Ok(Some(is_told));
+            }
             tokio::spawn(async move { town.report(message, reports).await });
         }
-        Ok(())
+        Ok(None)
     }
 
-    async fn answer(&self, course: &Course) -> Result<Option<ProviderReference>, Failure> {
+    async fn answer(
+        &self,
+        course: &Course,
+        told: Option<Told>,
+    ) -> Result<Option<ProviderReference>, Failure> {
         let ambiguous = |error| Failure::new(FailureClass::Ambiguous, error);
         sleep(course.answers_after).await;
+        let is_reported = match told {
+            Some(told) => told.await.is_ok_and(|is_told| is_told),
+            None => false,
+        };
         self.gate.pass().await;
         if course.is_taken && self.town().rules.broken == Broken::SenderDenies {
             return Err(Failure::new(FailureClass::Unavailable, ErrorClass::Provider5xx));
         }
         match course.reply {
-            Reply::Takes => Ok(ProviderReference::parse("message-1").ok()),
+            Reply::Denies(class, error, _) if is_reported => {
+                self.town().note(format!("{} denies what it reported on", self.name));
+                Err(Failure::new(class, error).with_retry_after(course.retry_after))
+            }
+            // What nobody could be told of is not denied: then nobody could know better.
+            Reply::Takes | Reply::Denies(..) => Ok(ProviderReference::parse("message-1").ok()),
             Reply::Refuses(class, error) => {
                 Err(Failure::new(class, error).with_retry_after(course.retry_after))
             }
@@ -193,8 +226,8 @@ impl Line {
 impl Sender for Line {
     async fn send(&self, dispatch: &Dispatch) -> Result<Option<ProviderReference>, Failure> {
         let course = Course::draw(&self.town().chance);
-        self.hand_over(dispatch, &course).await?;
-        let answer = self.answer(&course);
+        let told = self.hand_over(dispatch, &course).await?;
+        let answer = self.answer(&course, told);
         if course.reply == Reply::HangsForEver {
             return answer.await;
         }

@@ -253,6 +253,7 @@ fn messages(town: &Town, id: VerificationId, story: &Story) -> Result<(), String
     for (place, it) in story.tries.iter().enumerate() {
         let taken = taken.get(&AttemptNumber::at_index(place)).copied().unwrap_or_default();
         let fits = match it.stand {
+            // Also if the vendor denies what it has reported on.
             Stand::Accepted => taken == 1,
             Stand::Ambiguous => taken <= 1,
             Stand::Ended(_) => taken == 0,
