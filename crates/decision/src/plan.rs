@@ -71,7 +71,8 @@ pub struct Limits {
 /// splitmix64 from `seed`, one for each provider of a weighted step in the order in which steps and places come.
 ///
 /// When all that could send have open breakers, the healthiest of them is tried rather than none (RTE-21); but not while
-/// the lane of somebody else who could send is only full. The first candidate stays even if its wait does not fit (RTE-33): whether any time is left at all is the caller's question.
+/// the lane of somebody else who could send is only full. The first candidate stays even if its wait does not fit
+/// (RTE-33): whether any time is left at all is the caller's question.
 pub fn choose(
     route: &Route,
     wanted: &Wanted,

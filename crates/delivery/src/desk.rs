@@ -42,8 +42,8 @@ impl Desk {
         Self { books, setup, keys }
     }
 
-    /// Books one report of a provider's. A repeat is stale. Whoever drops this before it is done leaves what follows from
-    /// a merged receipt to the vendor's next report or to the verification's timer.
+    /// Books one report of a provider's. A repeat is stale. Whoever drops this before it is done leaves what follows
+    /// from a merged receipt to the vendor's next report or to the verification's timer.
     pub async fn book(&self, provider: &ProviderName, report: &Report) -> Result<Reported, BooksError> {
         let Some((home, target)) = self.locate(provider, &report.locator) else {
             return Ok(Reported::Unknown);
@@ -69,8 +69,8 @@ impl Desk {
         }
     }
 
-    /// Lets `decision` look at what was reported on an attempt, if that may change anything. Where the verification cannot
-    /// be decided on here, the receipt is merged all the same: its timer leads to somebody who can.
+    /// Lets `decision` look at what was reported on an attempt, if that may change anything. Where the verification
+    /// cannot be decided on here, the receipt is merged all the same: its timer leads to somebody who can.
     async fn follow(&self, verification: Verification, attempt: AttemptNumber) -> Result<(), BooksError> {
         let Some(consequence) = consequence(&verification, attempt) else { return Ok(()) };
         let (id, setup) = (verification.id, self.setup.load_full());
@@ -113,8 +113,8 @@ impl Desk {
 enum Consequence {
     /// As soon as it is decided on.
     Now,
-    /// When the send is booked that is still under way: its worker began before the receipt came, so the verification is
-    /// touched, and the worker decides again with it.
+    /// When the send is booked that is still under way: its worker began before the receipt came, so the verification
+    /// is touched, and the worker decides again with it.
     WithTheAnswer,
 }
 

@@ -147,8 +147,8 @@ pub(super) fn is_open(
     })
 }
 
-/// Whether a provider that may have sent a message may be used for the next. Each attempt has a message id of its own, so
-/// even a vendor that recognises repeats takes the next one for a new message: only a caller can want that.
+/// Whether a provider that may have sent a message may be used for the next. Each attempt has a message id of its own,
+/// so even a vendor that recognises repeats takes the next one for a new message: only a caller can want that.
 fn may_send_twice(tried: &Candidate, origin: Origin) -> bool {
     match origin {
         Origin::Resend => tried.idempotent,

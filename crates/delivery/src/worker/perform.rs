@@ -114,8 +114,8 @@ impl Lane {
         (Event::Sent { attempt: number, tries, outcome }, change)
     }
 
-    /// What the breaker says, unless it keeps the job from being tried. When nobody else could go, an open breaker is tried
-    /// (RTE-21).
+    /// What the breaker says, unless it keeps the job from being tried. When nobody else could go, an open breaker is
+    /// tried (RTE-21).
     fn permit(&self, setup: &Setup, verification: &Verification, segment: &Segment) -> Option<Permit> {
         let now = self.worker.books.now();
         let (policy, _) = policy_of(setup, verification);
