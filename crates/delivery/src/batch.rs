@@ -6,6 +6,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,6 +19,9 @@ const BATCH: usize = 64;
 
 /// How many items may wait for a partition before callers wait to be let in.
 const WAITING: usize = 1024;
+
+/// A silence that nobody asked into for so long says nothing of the partition any more: the next call finds out anew.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) type Answer<O> = Result<Stamped<O>, Arc<Error>>;
 type Answers<O> = Result<Stamped<Vec<O>>, Error>;
@@ -36,21 +40,28 @@ pub(crate) struct Batcher<I, O> {
 struct Answering {
     /// When the first call began that it has not answered since it last did; 0 if there is none.
     silent_since: AtomicU64,
+    /// When the last call ended that it has not answered.
+    failed_at: AtomicU64,
     /// Whether a call is under way.
     is_asked: AtomicBool,
 }
 
 impl Answering {
     fn asked(&self, now: Moment) {
-        // A call that fails leaves the moment as it is: only an answer ends the silence.
-        let _ = self.silent_since.compare_exchange(0, now.as_millis(), Ordering::AcqRel, Ordering::Acquire);
+        // A call that fails leaves the moment as it is: only an answer ends the silence, or that nobody asked for long.
+        let failed_at = Moment::from_millis(self.failed_at.load(Ordering::Acquire));
+        if self.silent_since.load(Ordering::Acquire) == 0 || now.since(failed_at) > FORGOTTEN_AFTER {
+            self.silent_since.store(now.as_millis(), Ordering::Release);
+        }
         self.is_asked.store(true, Ordering::Release);
     }
 
-    fn ended(&self, has_answered: bool) {
+    fn ended(&self, now: Moment, has_answered: bool) {
         self.is_asked.store(false, Ordering::Release);
         if has_answered {
             self.silent_since.store(0, Ordering::Release);
+        } else {
+            self.failed_at.store(now.as_millis(), Ordering::Release);
         }
     }
 }
@@ -102,7 +113,7 @@ async fn gather<I: Send, O: Send>(
         answering.asked(clock.now());
         // A call that panics must not leave the partition without anybody who gathers.
         let answer = AssertUnwindSafe(async { call(home, items).await }).catch_unwind().await;
-        answering.ended(!matches!(answer, Err(_) | Ok(Err(Error::Unavailable { .. }))));
+        answering.ended(clock.now(), !matches!(answer, Err(_) | Ok(Err(Error::Unavailable { .. }))));
         match answer {
             Ok(Ok(Stamped { now, value })) if value.len() == expected => {
                 for (answer, value) in answers.into_iter().zip(value) {

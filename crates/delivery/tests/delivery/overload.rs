@@ -178,6 +178,29 @@ async fn nobody_waits_for_a_store_that_does_not_answer_longer_than_it_takes_to_n
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_of_long_ago_refuses_nobody() {
+    let (house, _worker) = House::open(Plan { partitions: 1, ..slow() }).await;
+    house.vendor("alpha").answers_by_itself(millis(10), Ok(None));
+    house.front.store.disturb(Op::Commit, Fault::TimesOut, usize::MAX);
+    assert!(house.front.intake.send(house.request()).await.is_err(), "nobody answers");
+    house.front.store.calm();
+    sleep(seconds(60)).await;
+    // The first call since is under way, and whoever comes meanwhile waits for it.
+    house.front.store.disturb(Op::Commit, Fault::Hangs, 1);
+    let send = |place| {
+        let (intake, request) =
+            (house.front.intake.clone(), SendRequest { number: number(place), ..house.request() });
+        tokio::spawn(async move { intake.send(request).await })
+    };
+    let (first, second) = (send(1), send(2));
+    sleep(millis(100)).await;
+    house.front.store.calm();
+    assert!(first.await.unwrap().is_ok());
+    let second = second.await.unwrap();
+    assert!(second.is_ok(), "{second:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_partition_that_does_not_answer_claims_holds_up_nobody_else() {
     let (house, worker) = House::open(Plan { partitions: 4, ..slow() }).await;
     house.vendor("alpha").answers_by_itself(millis(10), Ok(None));
