@@ -192,7 +192,9 @@ async fn an_outage_of_long_ago_refuses_nobody() {
             (house.front.intake.clone(), SendRequest { number: number(place), ..house.request() });
         tokio::spawn(async move { intake.send(request).await })
     };
-    let (first, second) = (send(1), send(2));
+    let first = send(1);
+    sleep(millis(100)).await;
+    let second = send(2);
     sleep(millis(100)).await;
     house.front.store.calm();
     assert!(first.await.unwrap().is_ok());
