@@ -141,7 +141,8 @@ impl Otter {
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("it lives, or has not been waited for");
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+        let kibibytes =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
         kibibytes.map_or(0, |number| number.parse::<u64>().expect("the kernel writes numbers") * 1024)
     }
 

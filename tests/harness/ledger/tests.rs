@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use otter_contract::v1::{
-    Attempt, AttemptAccepted, AttemptAmbiguous, AttemptEnded, AttemptOrigin, AttemptQueued, CheckOutcome, Event,
-    VerificationEnded, VerificationOpened, event,
+    Attempt, AttemptAccepted, AttemptAmbiguous, AttemptEnded, AttemptOrigin, AttemptQueued, CheckOutcome,
+    Event, VerificationEnded, VerificationOpened, event,
 };
 use otter_domain::{Channel, Secret};
 use otter_sandbox_vendor::Handling;
