@@ -185,7 +185,7 @@ async fn a_store_that_does_not_answer_does_not_hold_the_process() {
 #[tokio::test]
 async fn a_send_in_flight_is_finished_and_booked_before_the_process_ends() {
     let (kept, vendor) = (Kept::redis(), vendor().await);
-    let text = configured(&kept, &vendor, "0s", "20s").replace("timeout = \"1s\"", "timeout = \"10s\"");
+    let text = configured(&kept, &vendor, "0s", "20s").replace("timeout = \"3s\"", "timeout = \"10s\"");
     let front = Otter::start(&text, &["--role", "api,receipts,scheduler"]).await;
     let mut worker = Otter::start(&text, &["--role", "worker"]).await;
     vendor.follow(slow(Duration::from_secs(2)));

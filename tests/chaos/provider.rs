@@ -114,7 +114,7 @@ async fn a_sick_provider_is_never_called_failed_when_it_may_have_sent_and_never_
     let kept = Kept::Redis(RedisServer::start().expect("make setup installs redis-server"));
     let vendor = vendor_with_journal().await;
     // Shorter than the wait of its step, longer than a busy machine takes to answer.
-    let text = configuration(&kept, &vendor, scale::QUIET).replace("timeout = \"1s\"", "timeout = \"4s\"");
+    let text = configuration(&kept, &vendor, scale::QUIET).replace("timeout = \"3s\"", "timeout = \"4s\"");
     let otter = Otter::start(&text, &[]).await;
     let client = Client::connect(&otter.grpc_url()).await;
     let world = World { otter, vendor, client, kept };
