@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 use otter_decision::lifecycle;
 use otter_domain::{
-    Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification, VerificationId,
+    Channel, Event, LifecyclePolicy, Partition, Phase as Stand, ProviderName, Verification, VerificationId,
 };
 use otter_runtime::{Phase, Phases, Pulse};
 use otter_store::{Burial, DeadReason, Error};
@@ -81,7 +81,7 @@ impl Scheduler {
                 Ok(_) => TICK,
                 Err(error) => {
                     if is_news {
-                        warn!(error = %error, %home, "could not look at what is due");
+                        warn!(error = %error, partition = %home, "could not look at what is due");
                     }
                     PAUSE
                 }
@@ -172,8 +172,8 @@ impl Scheduler {
         if let Some(awaited) = awaited.filter(|awaited| *awaited <= now) {
             self.books.metrics().timer_fired(now.since(awaited));
         }
-        if let Some(provider) = lost {
-            self.books.metrics().reclaimed(&provider);
+        if let Some((provider, channel)) = lost {
+            self.books.metrics().reclaimed(&provider, channel);
         }
         Ok(())
     }
@@ -194,11 +194,11 @@ fn panicked() -> BooksError {
     Error::Unavailable { doing: "reading what is due from a store that panicked", source: None }.into()
 }
 
-/// Whose lane an attempt was on whose worker is found to be gone.
-fn lost_by(before: &Verification, next: &Verification) -> Option<ProviderName> {
+/// The lane and channel of an attempt whose worker is found to be gone.
+fn lost_by(before: &Verification, next: &Verification) -> Option<(ProviderName, Channel)> {
     let claimed = before.current().filter(|attempt| matches!(attempt.phase, Stand::Claimed { .. }))?;
     let after = next.attempt(claimed.number)?;
-    matches!(after.phase, Stand::Ambiguous { .. }).then(|| claimed.provider.clone())
+    matches!(after.phase, Stand::Ambiguous { .. }).then(|| (claimed.provider.clone(), claimed.channel))
 }
 
 /// The policy of a verification; one whose purpose was removed from the configuration lives on under the defaults.

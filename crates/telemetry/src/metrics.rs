@@ -212,8 +212,9 @@ impl Metrics {
     }
 
     /// Counts an attempt that was taken over after a lost lease.
-    pub fn reclaimed(&self, lane: &ProviderName) {
+    pub fn reclaimed(&self, lane: &ProviderName, channel: Channel) {
         self.counters.reclaimed.add(1, &[queue(lane)]);
+        self.counters.ambiguous.add(1, &[named(lane), word("channel", channel.as_str())]);
     }
 
     /// Times a call of the contract. `method` is the full name from the contract, `status` the code's name.

@@ -44,7 +44,7 @@ fn record_everything(metrics: &Metrics) {
     metrics.failover(&twilio(), Channel::Voice, Some(FailureClass::Rejected));
     metrics.enqueued(&twilio(), 1);
     metrics.dequeued(&twilio(), second);
-    metrics.reclaimed(&twilio());
+    metrics.reclaimed(&twilio(), Channel::Sms);
     metrics.timer_fired(second);
     metrics.rpc("otter.v1.OtpService/SendOtp", "OK", second);
     metrics.http("/receipts/{provider}", "POST", 200, second);

@@ -62,6 +62,7 @@ async fn a_worker_that_is_lost_while_it_sends_leaves_an_ambiguous_attempt_and_th
     house.until(id, is_ambiguous).await;
     assert!(began.elapsed() <= seconds(10), "{:?}", began.elapsed());
     assert_eq!(house.front.metric("otter_queue_reclaimed_total", &["queue=\"alpha\""]), 1.0);
+    assert_eq!(house.front.metric("otter_ambiguous_attempts_total", &["provider=\"alpha\""]), 1.0);
     let _other = house.worker("worker-2").await;
     house.vendor("beta").next().await.accept();
     assert!(began.elapsed() >= seconds(30), "{:?}", began.elapsed());
