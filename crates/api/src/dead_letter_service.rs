@@ -82,7 +82,7 @@ impl DeadLetterService for DeadLetterDesk {
         if !revived.value {
             return Err(unknown());
         }
-        info!(%home, key = %key, "a dead letter is tried again by an operator");
+        info!(partition = %home, key = %key, "a dead letter is tried again by an operator");
         Ok(Response::new(RetryDeadLetterResponse { dead_letter }))
     }
 
@@ -96,7 +96,7 @@ impl DeadLetterService for DeadLetterDesk {
         if !books.discard(home, &key).await.map_err(|error| error::books(&error))? {
             return Err(unknown());
         }
-        info!(%home, key = %key, "a dead letter was dropped by an operator");
+        info!(partition = %home, key = %key, "a dead letter was dropped by an operator");
         Ok(Response::new(DropDeadLetterResponse { dead_letter: self.one(home, letter).await? }))
     }
 }

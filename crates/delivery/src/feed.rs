@@ -137,7 +137,7 @@ impl Feed {
                 }
                 Err(error) => {
                     if is_news {
-                        warn!(error = %error, %home, "could not read events");
+                        warn!(error = %error, partition = %home, "could not read events");
                     }
                     delays.next_delay()
                 }

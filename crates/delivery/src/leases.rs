@@ -78,8 +78,8 @@ impl Leases {
         let renewals = by_home.into_iter().map(async |(home, leases)| {
             match timeout(RENEWAL, books.store().renew(home, leases.clone(), LEASE)).await {
                 Ok(Ok(answer)) => self.renewed(&leases, &books.stamped(answer), asked_at),
-                Ok(Err(error)) => warn!(error = %error, %home, "could not renew leases"),
-                Err(_) => warn!(%home, "could not renew leases in time"),
+                Ok(Err(error)) => warn!(error = %error, partition = %home, "could not renew leases"),
+                Err(_) => warn!(partition = %home, "could not renew leases in time"),
             }
         });
         futures::future::join_all(renewals).await;

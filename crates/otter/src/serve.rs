@@ -10,6 +10,7 @@ use otter_domain::ProviderName;
 use otter_runtime::{Hangups, Stop};
 use otter_store_redis::Require;
 use otter_telemetry::{Logs, Otlp, Telemetry};
+use tracing::field::display;
 use tracing::{error, info, warn};
 
 use crate::run::{self, Node, Roles};
@@ -81,7 +82,8 @@ pub(crate) async fn run(options: ServeOptions) -> ExitCode {
         return complain(1, &format!("could not write the addresses: {problem}"));
     }
     let addresses = node.addresses();
-    info!(grpc = ?addresses.grpc, receipts = ?addresses.receipts, admin = %addresses.admin, "otter is ready");
+    let (grpc, receipts) = (addresses.grpc.map(display), addresses.receipts.map(display));
+    info!(grpc, receipts, admin = %addresses.admin, "otter is ready");
     watch(&node, settings, options.config.as_deref(), &mut stop, hangups).await;
     info!("stopping");
     let stopped = node.stop(stop.asked(), Some(telemetry)).await;
@@ -192,9 +194,14 @@ pub(crate) fn complain(status: u8, problem: &str) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// An error with its sources.
+/// An error with its sources; one that an error has told already is not told again.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    let sources: Vec<_> = sources.map(ToString::to_string).collect();
-    [error.to_string()].into_iter().chain(sources).collect::<Vec<_>>().join(": ")
+    let mut text = error.to_string();
+    for source in std::iter::successors(error.source(), |error| error.source()) {
+        let source = source.to_string();
+        if !text.ends_with(&source) {
+            text = format!("{text}: {source}");
+        }
+    }
+    text
 }

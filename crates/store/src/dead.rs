@@ -159,7 +159,7 @@ pub struct Discarded {
 pub fn announce(home: Partition, letters: &[DeadLetter]) {
     for letter in letters {
         error!(
-            %home,
+            partition = %home,
             verification_id = letter.verification.map(tracing::field::display),
             tenant = letter.tenant.as_ref().map(tracing::field::display),
             provider = letter.provider.as_ref().map(tracing::field::display),

@@ -495,7 +495,7 @@ pub enum WakeReason {
 #[derive(Debug, Error)]
 pub enum Error {
     /// The store does not answer, or not in time. What was asked may have been done.
-    #[error("the store is unavailable while {doing}")]
+    #[error("the store is unavailable while {doing}{}", why(source.as_deref()))]
     Unavailable {
         /// What was being done.
         doing: &'static str,
@@ -515,4 +515,9 @@ pub enum Error {
         /// What is wrong and what would be right.
         why: String,
     },
+}
+
+/// What the engine said, as the end of a sentence. Whoever logs an error logs its text only, and this is what helps.
+fn why(source: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> String {
+    source.map(|source| format!(": {source}")).unwrap_or_default()
 }

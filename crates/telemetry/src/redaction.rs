@@ -68,6 +68,7 @@ const PLAIN: &[&str] = &[
     "version",
     "wait",
     "waited",
+    "what",
     "worker",
 ];
 

@@ -159,7 +159,7 @@ impl Work {
             }
             Err(error) => {
                 if is_news {
-                    warn!(error = %error, provider = %self.lane.name, %home, "could not claim jobs");
+                    warn!(error = %error, provider = %self.lane.name, partition = %home, "could not claim jobs");
                 }
                 // The next tick asks again.
                 self.asked.failed(home, self.lane.worker.books.now());
