@@ -40,7 +40,7 @@ chaos: setup ## Run every fault at full size, hours in all; smaller, some, other
 	$(CARGO) build --locked --profile load --bin otter
 	OTTER_CHAOS_CODES=$(or $(CODES),20000) OTTER_CHAOS_SEED=$(or $(SEED),1) \
 		$(CARGO) test --locked --profile load -p otter-tests --test chaos -- --test-threads=1 --nocapture $(ONLY)
-	@echo "Every run adds a line to target/chaos/report.jsonl."
+	@echo "Every run that the ledger judges adds a line to target/chaos/report.jsonl."
 
 .PHONY: model
 model: ## Hold delivery against its model in 200000 random runs; more: make model SEEDS=1000000 SEED=200001
