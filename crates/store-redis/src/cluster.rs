@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::line::Whereabouts;
 use crate::primary::{Blueprint, Primary};
 use crate::slots::{SlotMap, owner, primaries, slot_of};
-use crate::wake::{Channel, Subscription, try_publish};
+use crate::wake::Channel;
 
 /// How often primaries are asked although nothing has happened.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -202,14 +202,18 @@ impl Surveyor {
     async fn ask_seeds(&self, but: &BTreeSet<Server>) -> Result<Answers, Failure> {
         let seeds = self.seeds.iter().filter(|seed| !but.contains(seed)).take(MOST_ASKED);
         let asked = join_all(seeds.map(|seed| async move {
-            let mut connection = self.blueprint.access.connect_briefly(seed).await?;
-            Ok::<_, RedisError>((seed.clone(), slots(&mut connection, seed).await?))
+            let answer = async {
+                let mut connection = self.blueprint.access.connect_briefly(seed).await?;
+                slots(&mut connection, seed).await
+            };
+            let map = answer.await.map_err(|error| refusal(error).at(seed))?;
+            Ok::<_, Failure>((seed.clone(), map))
         }));
         let (mut answers, mut failure) = (Answers::new(), None);
         for answer in asked.await {
             match answer {
                 Ok(answer) => answers.push(answer),
-                Err(error) => failure = Some(refusal(error)),
+                Err(refused) => failure = Some(refused),
             }
         }
         if answers.is_empty() {
@@ -226,11 +230,8 @@ impl Surveyor {
             let whereabouts = Whereabouts::Known(server.clone());
             let channels = self.channels(&owners, &server);
             match self.blueprint.open(whereabouts.clone(), channels.clone()).await {
-                Ok(primary) => {
-                    try_publish(primary.line(), Subscription::of(self.blueprint.member), &channels).await?;
-                    Ok((server, primary, None))
-                }
-                Err(failure @ Failure::Unsuitable(_)) => Err(failure),
+                Ok(primary) => Ok((server, primary, None)),
+                Err(failure) if failure.is_unsuitable() => Err(failure),
                 Err(failure) => Ok((server, self.blueprint.start(whereabouts, channels), Some(failure))),
             }
         }));
@@ -242,7 +243,7 @@ impl Surveyor {
         }
         let primaries = opened.into_iter().map(|(server, primary, failure)| {
             if let Some(failure) = failure {
-                tracing::warn!(%server, error = %failure, "a server of the store's cluster does not answer");
+                tracing::warn!(%server, error = %failure.reason(), "a server of the store's cluster does not answer");
             }
             (server, Arc::new(primary))
         });

@@ -21,13 +21,16 @@ use crate::pack::pack;
 use crate::primary::{Blueprint, Primary};
 use crate::sentinel::Sentinels;
 use crate::startup::Member;
-use crate::wake::{BACKLOG, Channel, Subscription, try_publish};
+use crate::wake::{BACKLOG, Channel, Subscription};
 
 /// The first pause before a call that was refused for a reason that passes is made again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+
+/// What the names of channels end with.
+const CHANNEL: &str = "wake";
 
 /// A partition as the servers know it.
 #[derive(Debug)]
@@ -49,7 +52,12 @@ impl Home {
 
     /// Where scripts publish what there is to look at.
     pub(crate) fn channel(&self) -> String {
-        format!("{}wake", self.prefix)
+        format!("{}{CHANNEL}", self.prefix)
+    }
+
+    /// The prefix of the partition that a channel is of.
+    pub(crate) fn prefix_of(channel: &str) -> &str {
+        channel.strip_suffix(CHANNEL).unwrap_or(channel)
     }
 }
 
@@ -188,7 +196,6 @@ fn known(server: &Server) -> Whereabouts {
 /// The one primary that has all partitions.
 async fn one(blueprint: &Blueprint, whereabouts: Whereabouts, homes: &[Home]) -> Result<Topology, Failure> {
     let channels: Vec<Channel> = homes.iter().map(|home| (home.partition, home.channel())).collect();
-    let primary = blueprint.open(whereabouts, channels.clone()).await?;
-    try_publish(primary.line(), Subscription::of(blueprint.member), &channels).await?;
+    let primary = blueprint.open(whereabouts, channels).await?;
     Ok(Topology::One(Arc::new(primary)))
 }

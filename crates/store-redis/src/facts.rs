@@ -101,6 +101,12 @@ impl Facts {
         Some((connected, (0..connected).filter(is_online).count() as u64))
     }
 
+    /// Whether as many replicas take what is written as are waited for, as far as it is known.
+    pub(crate) fn has_replicas(&self, durability: Durability) -> Option<bool> {
+        let Durability::Replica { replicas } = durability else { return None };
+        self.replicas().map(|(_, online)| online >= u64::from(replicas))
+    }
+
     /// What is wrong with it, for who wants it to be such a member and so durable.
     pub(crate) fn judge(&self, member: Member, durability: Durability) -> Findings {
         let mut findings = Findings::default();

@@ -4,6 +4,8 @@ use otter_store::Error;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use thiserror::Error as ThisError;
 
+use crate::address::Server;
+
 /// Why a call was not carried out, or not confirmed.
 #[derive(Debug, Clone, ThisError)]
 pub(crate) enum Failure {
@@ -22,13 +24,16 @@ pub(crate) enum Failure {
     /// No answer in time, and nothing said why.
     #[error("no answer in time")]
     Silence,
+    /// The same, of a server that was looked for or looked at.
+    #[error("{server}: {failure}")]
+    At { server: Server, failure: Box<Failure> },
 }
 
 impl Failure {
     /// Whether the server refused before it did anything, for a reason that passes: a slot that moves, a failover, a
     /// start. The same call may be made again, there or elsewhere.
     pub(crate) fn passes(&self) -> bool {
-        let Self::Server(error) = self else { return false };
+        let Self::Server(error) = self.reason() else { return false };
         let ErrorKind::Server(kind) = error.kind() else { return false };
         matches!(
             kind,
@@ -44,7 +49,7 @@ impl Failure {
 
     /// Where the server says that the slot is now, if it says so; the host is empty if it is the same.
     pub(crate) fn moved_to(&self) -> Option<String> {
-        let Self::Server(error) = self else { return None };
+        let Self::Server(error) = self.reason() else { return None };
         if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
             return None;
         }
@@ -56,12 +61,36 @@ impl Failure {
 
     /// What it becomes for who wants to open a store.
     pub(crate) fn opening(self) -> Error {
-        match self {
-            Self::Unsuitable(why) => Error::Unsuitable { why },
-            other @ (Self::Server(_) | Self::Nobody(_) | Self::Unconfirmed { .. } | Self::Silence) => {
-                unavailable("connecting")(other)
-            }
+        if self.is_unsuitable() {
+            Error::Unsuitable { why: self.to_string() }
+        } else {
+            unavailable("connecting")(self)
         }
+    }
+
+    /// Says which server it is about, unless that is said already.
+    pub(crate) fn at(self, server: &Server) -> Self {
+        match self.server() {
+            Some(_) => self,
+            None => Self::At { server: server.clone(), failure: Box::new(self) },
+        }
+    }
+
+    /// The server that it is about, if that is said.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        let Self::At { server, .. } = self else { return None };
+        Some(server)
+    }
+
+    /// What it is, wherever that is.
+    pub(crate) fn reason(&self) -> &Self {
+        let Self::At { failure, .. } = self else { return self };
+        failure
+    }
+
+    /// Whether the server is there and must not be used.
+    pub(crate) fn is_unsuitable(&self) -> bool {
+        matches!(self.reason(), Self::Unsuitable(_))
     }
 }
 

@@ -27,6 +27,7 @@
 //! | `clock` | string | how far the store's clock is ahead of the server's, and when that was noted | all scripts, once a second; claim of a lane that is not empty, and what waits for replicas, each time | – |
 //! | `bucket:<key>` | string | tokens and moment | take | when it is full |
 //! | `board:<board>` | hash | entries with the end of their lives | post, read | – |
+//! | `probe` | string | nothing; whether commands are allowed is tried on it | rights | at once |
 //!
 //! `<prefix>:{pNN}:wake` is a channel: scripts publish there what there is to look at.
 
@@ -44,6 +45,8 @@ mod options;
 mod pack;
 mod pauses;
 mod primary;
+mod refusals;
+mod rights;
 mod scripts;
 mod sentinel;
 mod slots;

@@ -123,6 +123,14 @@ impl Keeper {
         }
     }
 
+    /// The line at this moment.
+    pub(crate) fn current(&self) -> Option<Line> {
+        match &*self.state.borrow() {
+            State::Up(line) => Some(line.clone()),
+            State::Down(_) => None,
+        }
+    }
+
     /// The line and what becomes of it.
     pub(crate) fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
@@ -328,7 +336,8 @@ impl Dialer {
             };
             let problem = failure.to_string();
             if problem != told && self.scrutiny == Scrutiny::Whole {
-                tracing::warn!(error = problem, "the store cannot be reached; it is tried again");
+                let server = failure.server().map(tracing::field::display);
+                tracing::warn!(server, error = %failure.reason(), "the store cannot be reached; it is tried again");
                 told = problem;
             }
             state.send_replace(State::Down(Some(failure)));
@@ -339,15 +348,27 @@ impl Dialer {
     /// Connects to a primary that may be used.
     async fn dial(&self, round: u64, reports: &mpsc::Sender<Report>, depth: Depth) -> Result<Line, Failure> {
         let server = self.whereabouts.find().await?;
+        let connected = self.connect(round, &server, reports, depth).await;
+        let connection = connected.map_err(|failure| failure.at(&server))?;
+        Ok(Line { round, server, connection })
+    }
+
+    async fn connect(
+        &self,
+        round: u64,
+        server: &Server,
+        reports: &mpsc::Sender<Report>,
+        depth: Depth,
+    ) -> Result<MultiplexedConnection, Failure> {
         let reports = reports.clone();
         let hear = move |push: PushInfo| {
             if push.kind == PushKind::Disconnection {
                 reports.try_send(Report::Lost(round)).ok();
             }
         };
-        let mut connection = self.access.connect(&server, hear).await?;
-        self.examiner.examine(&server, &mut connection, depth).await?;
-        Ok(Line { round, server, connection })
+        let mut connection = self.access.connect(server, hear).await?;
+        self.examiner.examine(server, &mut connection, depth).await?;
+        Ok(connection)
     }
 
     async fn answers(&self, line: &Line) -> bool {

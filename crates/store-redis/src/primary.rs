@@ -12,10 +12,12 @@ use tokio::sync::{Mutex, broadcast};
 use crate::address::Access;
 use crate::call::Call;
 use crate::failure::Failure;
-use crate::line::{Dialer, Keeper, Line, Scrutiny, State, Whereabouts};
+use crate::line::{Dialer, Keeper, Line, Scrutiny, Whereabouts};
+use crate::refusals::Refusals;
+use crate::rights::try_commands;
 use crate::scripts;
 use crate::startup::{Examiner, Member};
-use crate::wake::{Channel, Listener, Subscription};
+use crate::wake::{Channel, Listener, Subscription, try_publish};
 use crate::{Durability, Options};
 
 /// The most lines to one primary that wait for replicas. Partitions share them evenly.
@@ -43,7 +45,7 @@ impl Blueprint {
         Self { access, member, durability, require, spread, wakes }
     }
 
-    /// Connects to a primary and examines it.
+    /// Connects to a primary, examines it, and tries what the user must be allowed to do there.
     pub(crate) async fn open(
         &self,
         whereabouts: Whereabouts,
@@ -51,7 +53,19 @@ impl Blueprint {
     ) -> Result<Primary, Failure> {
         let dialer = self.dialer(whereabouts, Scrutiny::Whole);
         let keeper = Keeper::open(dialer.clone()).await?;
-        Ok(self.primary(keeper, dialer, channels))
+        let channel = channels.first().map(|(_, channel)| channel.clone());
+        let primary = self.primary(keeper, dialer, channels);
+        if let (Some(line), Some(channel)) = (primary.line(), channel) {
+            let server = line.server.clone();
+            self.try_rights(line, &channel).await.map_err(|failure| failure.at(&server))?;
+        }
+        Ok(primary)
+    }
+
+    async fn try_rights(&self, line: Line, channel: &str) -> Result<(), Failure> {
+        let subscription = Subscription::of(self.member);
+        try_publish(line.clone(), subscription, channel).await?;
+        try_commands(line, channel, subscription.publish()).await
     }
 
     /// The same in the background, with a closer look that ends in warnings.
@@ -83,7 +97,7 @@ impl Blueprint {
             }),
             Durability::Primary | Durability::Fsync => None,
         };
-        Primary { keeper, confirming, listener }
+        Primary { keeper, confirming, listener, refusals: Refusals::default() }
     }
 }
 
@@ -93,19 +107,23 @@ pub(crate) struct Primary {
     keeper: Keeper,
     confirming: Option<Confirming>,
     listener: Listener,
+    refusals: Refusals,
 }
 
 impl Primary {
     /// Runs a script, once there is a line.
     pub(crate) async fn run(&self, home: Partition, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
-        match &self.confirming {
+        let answer = match &self.confirming {
             Some(confirming) if call.confirm => confirming.run(home, call).await,
             Some(_) | None => {
                 let line = self.keeper.line().await;
                 let ask = async |mut connection| call.run(&mut connection).await;
-                Ok(self.keeper.ask(line, ask).await?)
+                self.keeper.ask(line, ask).await.map_err(Failure::from)
             }
-        }
+        };
+        answer.inspect_err(|failure| {
+            self.refusals.note(self.line().map(|line| line.server).as_ref(), failure);
+        })
     }
 
     /// Why there is no line, if there is none and a try has failed.
@@ -115,10 +133,7 @@ impl Primary {
 
     /// The line to it at this moment.
     pub(crate) fn line(&self) -> Option<Line> {
-        match &*self.keeper.state().borrow() {
-            State::Up(line) => Some(line.clone()),
-            State::Down(_) => None,
-        }
+        self.keeper.current()
     }
 
     /// Listens to these channels from now on.

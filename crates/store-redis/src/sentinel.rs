@@ -49,11 +49,13 @@ impl Sentinels {
         let answers = join_all(self.sentinels.iter().map(|sentinel| self.ask(sentinel))).await;
         let mut votes: BTreeMap<Server, usize> = BTreeMap::new();
         let mut failure = None;
-        for answer in answers {
+        for (sentinel, answer) in self.sentinels.iter().zip(answers) {
             match answer {
                 Ok(Some(server)) => *votes.entry(server).or_default() += 1,
                 Ok(None) => {
-                    failure.get_or_insert(Failure::Nobody("a sentinel does not know the service"));
+                    failure.get_or_insert(
+                        Failure::Nobody("a sentinel does not know the service").at(&sentinel.server),
+                    );
                 }
                 Err(error) => {
                     failure.get_or_insert(error);
@@ -110,6 +112,7 @@ impl Sentinels {
             Ok::<_, RedisError>((connection, answer))
         });
         let answered = asked.await.map_err(|_| Failure::Silence).and_then(|asked| Ok(asked?));
+        let answered = answered.map_err(|failure| failure.at(&sentinel.server));
         let (connection, answer) = answered.inspect_err(|_| *sentinel.known() = None)?;
         *sentinel.known() = Some(connection);
         Ok(answer.map(|(host, port)| Server { host, port }))

@@ -119,7 +119,12 @@ impl Examiner {
         if depth == Depth::Start && self.require == Require::Strict && !findings.careless.is_empty() {
             return Err(Failure::Unsuitable(findings.careless.join("; ")));
         }
+        let had_replicas = self.seen().as_ref().and_then(|seen| seen.facts.has_replicas(self.durability));
+        let has_replicas = facts.has_replicas(self.durability);
         let Findings { careless, unknown, .. } = self.news(facts, findings);
+        if (had_replicas, has_replicas) == (Some(false), Some(true)) {
+            tracing::info!(%server, "enough replicas are in sync again");
+        }
         for problem in careless {
             match (depth, self.require) {
                 (Depth::Later, Require::Strict) => {

@@ -70,13 +70,12 @@ impl Subscription {
     }
 }
 
-/// Fails if the user may not publish on these channels. Whatever else is in the way is noticed by calls.
+/// Fails if the user may not publish on a channel. Whatever else is in the way is noticed by calls.
 pub(crate) async fn try_publish(
-    line: Option<Line>,
+    mut line: Line,
     subscription: Subscription,
-    channels: &[Channel],
+    channel: &str,
 ) -> Result<(), Failure> {
-    let (Some(mut line), Some((_, channel))) = (line, channels.first()) else { return Ok(()) };
     let mut publish = redis::cmd(subscription.publish());
     publish.arg(channel).arg(NOBODY);
     match publish.query_async::<redis::Value>(&mut line.connection).await {

@@ -27,6 +27,29 @@ async fn a_user_who_may_not_publish_wakes_is_refused_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_user_who_lacks_commands_of_scripts_is_refused_with_their_names() {
+    let check = async |lacking: &str, wanted: &str| {
+        let server = server(&format!("{EVERYTHING} {lacking}"));
+        let refused = refusal(options_of(&server)).await;
+        let address = server.address();
+        let expected = format!(
+            "the store cannot be used: {address}: \
+             the user may not run commands that are needed; allow it {wanted} on ~otter:*"
+        );
+        assert_eq!(refused, expected);
+        for key in server.ask::<Vec<String>>(&["KEYS", "*"]).await.unwrap() {
+            assert_ne!(server.ask::<i64>(&["PTTL", &key]).await.unwrap(), -1, "{key} stays");
+        }
+    };
+    check("-rpush", "+rpush").await;
+    check("-set -hincrby -time", "+set +hincrby +time").await;
+    check("-del -pexpireat", "+del +pexpireat").await;
+    check("-del -set -rpush", "+del +set").await;
+    let without_scripts = server(&format!("{EVERYTHING} -evalsha"));
+    assert!(refusal(options_of(&without_scripts)).await.contains("+evalsha +script|load on ~otter:*"));
+}
+
+#[tokio::test]
 async fn a_user_who_may_not_wait_for_replicas_is_refused_where_they_are_waited_for() {
     let server = server(&format!("{EVERYTHING} -wait"));
     let refused = refusal(Options { durability: Durability::Replica { replicas: 1 }, ..options_of(&server) });

@@ -7,7 +7,7 @@ use otter_store::{Error, Store};
 use otter_store_redis::test_server::RedisServer;
 use otter_store_redis::{Durability, Options, RedisStore};
 
-use crate::common::{create, create_at_last, home, homes, options, refusal};
+use crate::common::{claim, create, create_at_last, home, homes, options, refusal};
 use crate::spokesman::Spokesman;
 use crate::told::Told;
 
@@ -29,6 +29,67 @@ async fn a_replica_that_comes_while_otter_runs_is_told_as_an_error() {
     assert_eq!(told.count(&finding), 0);
     let _other = replica_of(&primary).await;
     told.until(&finding).await;
+}
+
+#[tokio::test]
+async fn the_loss_of_a_replica_and_its_return_are_told() {
+    let told = Told::start();
+    let primary = RedisServer::start().unwrap();
+    let mut replica = replica_of(&primary).await;
+    let store =
+        RedisStore::connect(Options { durability: ONE_REPLICA, ..options(primary.url()) }).await.unwrap();
+    create_at_last(&store, home(1)).await;
+    let again = ["INFO", "enough replicas are in sync again", &primary.address().to_string()];
+    let before = told.count(&again);
+    replica.crash();
+    told.until(&["WARN", "it has 0 replicas in sync"]).await;
+    assert_eq!(told.count(&again), before);
+    replica.start_again().unwrap();
+    create_at_last(&store, home(1)).await;
+    let returned = async {
+        while told.count(&again) == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), returned).await.expect("its return is told");
+    assert_eq!(told.count(&again), before + 1);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_calls_is_told_once_while_it_does() {
+    let told = Told::start();
+    let server = RedisServer::start().unwrap();
+    let store = RedisStore::connect(options(server.url())).await.unwrap();
+    create(&store, home(1)).await.unwrap();
+    assert_eq!(told.count(&["refuses calls"]), 0);
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await.unwrap();
+    for _ in 0..3 {
+        create(&store, home(1)).await.unwrap_err();
+        // What only reads goes on in between.
+        assert_eq!(store.claim(home(2), claim(1)).await.unwrap().value, []);
+    }
+    let address = server.address().to_string();
+    assert_eq!(told.count(&["WARN", "the store's server refuses calls", "OOM", &address]), 1);
+    assert_eq!(told.count(&["refuses calls"]), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_refused_or_not_there_is_named() {
+    let mut server = RedisServer::start().unwrap();
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await.unwrap();
+    let address = server.address();
+    let refused = refusal(options(server.url())).await;
+    assert!(
+        refused.contains(&format!("{address}: the server's maxmemory-policy is allkeys-lru")),
+        "{refused}"
+    );
+    server.crash();
+    let absent = refusal(options(format!("redis://otter:hunter2@{address}"))).await;
+    assert!(
+        absent.starts_with(&format!("the store is unavailable while connecting: {address}: ")),
+        "{absent}"
+    );
+    assert!(!absent.contains("hunter2"), "{absent}");
 }
 
 #[tokio::test]
