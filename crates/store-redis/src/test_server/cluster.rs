@@ -93,7 +93,9 @@ impl Cluster {
             let view = self.views().await.into_iter().next()?;
             let master = view.at(self.nodes[of].port())?;
             let ports = view.members.iter().filter(|member| member.master.as_ref() == Some(&master.id));
-            Some(ports.filter_map(|member| self.place(member.port)).collect())
+            let replicas: Vec<usize> = ports.filter_map(|member| self.place(member.port)).collect();
+            // Every master has one, but a view may be older than the last change.
+            (!replicas.is_empty()).then_some(replicas)
         })
         .await
     }
