@@ -350,6 +350,11 @@ impl Dialer {
         let server = self.whereabouts.find().await?;
         let connected = self.connect(round, &server, reports, depth).await;
         let connection = connected.map_err(|failure| failure.at(&server))?;
+        // A server that was stopped and replaced says that it is the primary until somebody tells it otherwise. What it
+        // says now may have been said after that.
+        if self.whereabouts.find().await? != server {
+            return Err(Failure::Nobody("it was replaced as primary").at(&server));
+        }
         Ok(Line { round, server, connection })
     }
 
