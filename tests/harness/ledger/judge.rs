@@ -31,8 +31,9 @@ const READING: Duration = Duration::from_secs(2);
 /// How long every step waits in test configurations.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// How long a claim may outlive its verification: the longest answer of a vendor, or a lease that nobody renews.
-const CLAIM: Duration = Duration::from_secs(20);
+/// How long a claim may outlive its verification: the longest answer of a vendor, or a lease that nobody renews, and two
+/// failovers of the store meanwhile, of 14 s each where replicas have to be back before anything is booked.
+const CLAIM: Duration = Duration::from_secs(50);
 
 /// How many codes are valid at once in test configurations.
 const VALID_CODES: usize = 3;

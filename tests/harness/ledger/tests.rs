@@ -257,7 +257,7 @@ fn attempts_live_one_after_the_other_and_not_beyond_the_end() {
     finds(&[BreachKind::LiveAfterTheEnd(1)], |ledger| {
         verification(ledger).attempts[0].state = AttemptState::Claimed.into();
         verification(ledger).end_time = Some(timestamp(after(100)));
-        ledger.read_at = after(21_000);
+        ledger.read_at = after(51_000);
     });
     finds(&[BreachKind::Overdue], |ledger| {
         verification(ledger).state = VerificationState::Pending.into();
