@@ -257,8 +257,20 @@ fn attempts_live_one_after_the_other_and_not_beyond_the_end() {
     finds(&[BreachKind::LiveAfterTheEnd(1)], |ledger| {
         verification(ledger).attempts[0].state = AttemptState::Claimed.into();
         verification(ledger).end_time = Some(timestamp(after(100)));
-        ledger.read_at = after(51_000);
+        ledger.read_at = after(21_000);
     });
+    // While nobody could be accepted nothing could be booked either.
+    let left_over_an_outage = |read_at: u64| {
+        move |ledger: &mut Ledger| {
+            verification(ledger).attempts[0].state = AttemptState::Claimed.into();
+            verification(ledger).end_time = Some(timestamp(after(100)));
+            let accepted = Some((after(14_000), Duration::from_millis(5)));
+            ledger.told.push(Told { accepted, ..Told::default() });
+            ledger.read_at = after(read_at);
+        }
+    };
+    finds(&[], left_over_an_outage(33_000));
+    finds(&[BreachKind::LiveAfterTheEnd(1)], left_over_an_outage(35_000));
     finds(&[BreachKind::Overdue], |ledger| {
         verification(ledger).state = VerificationState::Pending.into();
         ledger.told[0].checks.clear();
