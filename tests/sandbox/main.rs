@@ -107,7 +107,10 @@ async fn the_vendors_receipts_are_genuine_and_name_the_message() {
         assert_eq!(report.locator, Locator::Token(TOKEN.to_owned()));
         assert_eq!((&report.reference, report.occurred_at), (&reference, Some(NOW)));
     }
-    assert_eq!(reports[1].because, Some((FailureClass::Unroutable, ErrorClass::Unreachable)));
+    assert_eq!(
+        reports[1].because.map(|it| (it.class, it.error)),
+        Some((FailureClass::Unroutable, ErrorClass::Unreachable))
+    );
 }
 
 #[tokio::test]

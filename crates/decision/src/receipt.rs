@@ -73,7 +73,7 @@ fn news(attempt: &Attempt, receipt: &Receipt, claimed_at: Moment) -> Option<Meas
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use otter_domain::{Ending, ErrorClass, FailureClass, State};
+    use otter_domain::{Ending, ErrorClass, Failure, FailureClass, State};
     use proptest::prelude::*;
 
     use super::*;
@@ -96,7 +96,7 @@ mod tests {
     fn rte_01_a_delivery_after_a_failure_wins_and_a_failure_after_a_delivery_changes_nothing() {
         let mut state = verification(vec![attempt(1, "twilio-eu")]);
         let number = AttemptNumber::FIRST;
-        let because = Some((FailureClass::Unroutable, ErrorClass::Unreachable));
+        let because = Some(Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable));
         let lost = Receipt { because, ..report(ReceiptStatus::Undelivered, 3) };
         assert_eq!(
             advanced(merge(&mut state, number, &provider("twilio-eu"), lost)),

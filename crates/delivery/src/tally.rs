@@ -1,8 +1,8 @@
 //! Counts for dashboards what was committed.
 
 use otter_domain::{
-    Attempt, AttemptEnd, CheckVerdict, Effect, Ending, FailureClass, HappeningKind, JobKind, Moment, Origin,
-    Phase, Verification,
+    Attempt, AttemptEnd, CheckVerdict, Effect, Ending, HappeningKind, JobKind, Moment, Origin, Phase,
+    Verification,
 };
 use otter_telemetry::{CheckOutcome, DeliveryOutcome, Metrics};
 
@@ -107,14 +107,7 @@ fn outcome(attempt: &Attempt) -> DeliveryOutcome {
         (Some(_) | None, Phase::Accepted { .. } | Phase::Ambiguous { .. } | Phase::Claimed { .. }) => {
             DeliveryOutcome::Unconfirmed
         }
-        (Some(_) | None, Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. }) => match class {
-            FailureClass::Rejected
-            | FailureClass::Unroutable
-            | FailureClass::Throttled
-            | FailureClass::Unavailable
-            | FailureClass::Misconfigured
-            | FailureClass::Ambiguous => DeliveryOutcome::Failed,
-        },
+        (Some(_) | None, Phase::Ended { how: AttemptEnd::Failed(_), .. }) => DeliveryOutcome::Failed,
         (
             Some(_) | None,
             Phase::Ended { how: AttemptEnd::Withdrawn, .. } | Phase::Queued { .. } | Phase::Retrying { .. },

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AttemptNumber, Channel, ErrorClass, FailureClass, Moment, ProviderName, ProviderReference, Receipt,
-    SucceedOn, WorkerId,
+    AttemptNumber, Channel, ErrorClass, Failure, FailureClass, Moment, ProviderName, ProviderReference,
+    Receipt, SucceedOn, WorkerId,
 };
 
 /// One send of a verification's code.
@@ -136,14 +136,7 @@ pub enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptEnd {
     /// The send failed, known not sent.
-    Failed {
-        /// What was done next was decided by this.
-        class: FailureClass,
-        /// What happened.
-        error: ErrorClass,
-        /// The vendor's own code.
-        vendor_code: Option<u32>,
-    },
+    Failed(Failure),
     /// It was taken back before a worker had it: not needed any more, or too late to be of use.
     Withdrawn,
 }

@@ -23,6 +23,7 @@ mod policy;
 mod receipt;
 mod secret;
 mod tenant;
+mod vendor_code;
 mod verification;
 
 pub use attempt::{Attempt, AttemptEnd, Origin, Phase, Revocation};
@@ -35,7 +36,7 @@ pub use country::{Country, InvalidCountry};
 pub use event::{Effect, Event, Happening, HappeningKind, JobKind};
 pub use evidence::{LATENCY_BINS, Measure, Observation, Segment, latency_bin};
 pub use expiry::ExpiryReason;
-pub use failure::{ErrorClass, Failure, FailureClass};
+pub use failure::{ErrorClass, Failure, FailureClass, SpeaksOf};
 pub use id::{
     AttemptNumber, InvalidId, InvalidName, MessageId, Partition, PartitionCount, ProviderName,
     ProviderReference, PurposeName, RecipientRef, RequestId, RouteName, Subject, TenantId, VerificationId,
@@ -53,4 +54,5 @@ pub use policy::{
 pub use receipt::{Receipt, ReceiptStatus};
 pub use secret::{Code, InvalidCode, Secret};
 pub use tenant::{PurposePolicy, TenantPolicy, TenantRate};
+pub use vendor_code::{InvalidVendorCode, VendorCode};
 pub use verification::{Context, Ending, Payment, Private, State, Verification};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ErrorClass, FailureClass, Moment};
+use crate::{Failure, Moment};
 
 /// What a provider says became of a message, in the order in which later words outrank earlier ones (RTE-01): a
 /// delivery that is reported after a failure wins, a failure after a delivery changes nothing.
@@ -80,6 +80,6 @@ pub struct Receipt {
     pub status: ReceiptStatus,
     /// When it was merged, on the store's clock.
     pub at: Moment,
-    /// For negative reports: what to do next and what happened.
-    pub because: Option<(FailureClass, ErrorClass)>,
+    /// For negative reports: why, as far as the vendor says.
+    pub because: Option<Failure>,
 }

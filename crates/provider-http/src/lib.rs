@@ -10,6 +10,7 @@
 
 mod authorizer;
 mod client;
+mod code_table;
 mod codec;
 mod exchange;
 mod gate;
@@ -19,6 +20,7 @@ mod sender;
 
 pub use authorizer::Authorizer;
 pub use client::{CONNECT_TIMEOUT, Client, MAX_RESPONSE};
+pub use code_table::{CodeRow, CodeTable, Codes, Page, Used, by_status};
 pub use codec::{Codec, RecallCodec, Request, Response};
 pub use parts::{Form, MAX_RETRY_AFTER, basic, bearer, json, retry_after, unreadable};
 pub use revoker::HttpRevoker;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use otter_domain::{ErrorClass, FailureClass, MessageId, Moment, ProviderReference, ReceiptStatus};
+use otter_domain::{Failure, MessageId, Moment, ProviderReference, ReceiptStatus};
 use thiserror::Error;
 
 /// Verifies and decodes the callbacks of one vendor account. Pure: no I/O, no clock, no state; replays are harmless
@@ -65,8 +65,9 @@ pub struct Report {
     pub locator: Locator,
     /// What became of it.
     pub status: ReceiptStatus,
-    /// For negative reports: what to do next and what happened.
-    pub because: Option<(FailureClass, ErrorClass)>,
+    /// For negative reports: why, as far as the vendor says; what a failure without a reason means is up to
+    /// `decision`.
+    pub because: Option<Failure>,
     /// What the vendor calls the message.
     pub reference: Option<ProviderReference>,
     /// When the vendor says that it happened.

@@ -6,6 +6,7 @@ use otter_domain::{
     Attempt, AttemptNumber, CheckSubmission, Effect, Happening, HappeningKind, MessageId, Moment, Phase,
     ProviderName, RecipientRef, Segment, TenantId, Verification, VerificationId, Version,
 };
+use otter_store::record::FailureRecord;
 use otter_store::{
     Burial, Commit, Lease, LetterKey, LetterPlace, ReceiptMerge, ReceiptTarget, RequestKey, RequestScope,
     Retention, Sealer, event_record,
@@ -250,7 +251,7 @@ pub(crate) struct MergeItem {
     provider: String,
     rank: u8,
     status: &'static str,
-    because: Option<(&'static str, &'static str)>,
+    because: Option<FailureRecord>,
 }
 
 impl From<ReceiptMerge> for MergeItem {
@@ -266,7 +267,7 @@ impl From<ReceiptMerge> for MergeItem {
             provider: report.provider.to_string(),
             rank: report.status.rank(),
             status: report.status.as_str(),
-            because: report.because.map(|(class, error)| (class.as_str(), error.as_str())),
+            because: report.because.as_ref().map(FailureRecord::from),
         }
     }
 }

@@ -12,8 +12,8 @@
 
 use otter_domain::{Code, Context, Locale, Plan, Private, Verification, VerificationId};
 use otter_store::record::{
-    AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, OriginRecord, PhaseRecord, PlainRecord,
-    ReceiptRecord, RevocationRecord, SlotRecord, StateRecord, SucceedOnRecord,
+    AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, FailureRecord, OriginRecord, PhaseRecord,
+    PlainRecord, ReceiptRecord, RevocationRecord, SlotRecord, StateRecord, SucceedOnRecord,
 };
 use otter_store::{Error, FORMAT, Nonce, Record, Sealer};
 use serde::{Deserialize, Serialize};
@@ -313,7 +313,7 @@ struct ReceiptLayout {
     #[serde(rename = "t")]
     at: i64,
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
-    because: Option<(String, String)>,
+    because: Option<FailureRecord>,
 }
 
 /// An optional [`ReceiptRecord`] in the form of [`ReceiptLayout`].

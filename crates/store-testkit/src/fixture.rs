@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use otter_domain::{
     Attempt, AttemptEnd, AttemptNumber, Candidate, Channel, ChoiceReason, Code, CodeSlot, Considered,
-    Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, FailureClass, Happening,
+    Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, Failure, FailureClass, Happening,
     HappeningKind, KeyId, Locale, Moment, Origin, Partition, Payment, Phase, PhoneNumber, Plan, Private,
     ProviderName, ProviderReference, PurposeName, Ranking, Receipt, ReceiptStatus, RecipientRef, Revocation,
     RouteName, State, Subject, SucceedOn, TenantId, Verification, VerificationId, Version, WorkerId,
@@ -202,11 +202,8 @@ pub fn with_every_field(home: Partition, now: Moment) -> Verification {
 }
 
 fn attempts_in_every_phase(now: Moment) -> Vec<Attempt> {
-    let failed = AttemptEnd::Failed {
-        class: FailureClass::Rejected,
-        error: ErrorClass::ContentRejected,
-        vendor_code: Some(30_007),
-    };
+    let failed = Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected).with_code(30_007);
+    let failed = AttemptEnd::Failed(failed);
     let phases = [
         Phase::Ended { at: now + seconds(1), how: failed },
         Phase::Ended { at: now + seconds(2), how: AttemptEnd::Withdrawn },
@@ -220,7 +217,7 @@ fn attempts_in_every_phase(now: Moment) -> Vec<Attempt> {
         .zip(phases)
         .map(|(number, phase)| Attempt { phase, ..queued(number, "twilio-eu", now + seconds(1)) })
         .collect();
-    let lost = Some((FailureClass::Unroutable, ErrorClass::Unreachable));
+    let lost = Some(Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable));
     attempts[2].claimed_at = Some(now - seconds(1));
     attempts[2].receipt =
         Some(Receipt { status: ReceiptStatus::Undelivered, at: now + seconds(9), because: lost });
@@ -293,10 +290,9 @@ pub fn every_happening(verification: &Verification, at: Moment) -> Vec<Happening
         because,
     };
     let over = |how| HappeningKind::AttemptEnded { attempt, provider: provider.clone(), channel, how };
-    let failed = |vendor_code| AttemptEnd::Failed {
-        class: FailureClass::Misconfigured,
-        error: ErrorClass::InsufficientFunds,
-        vendor_code,
+    let failed = |vendor_code: Option<u32>| {
+        let failure = Failure::new(FailureClass::Misconfigured, ErrorClass::InsufficientFunds);
+        AttemptEnd::Failed(vendor_code.map_or(failure, |code| failure.with_code(code)))
     };
     let mut kinds = vec![
         HappeningKind::Opened,

@@ -8,7 +8,7 @@
 //! | `attempt`, `provider`, `channel` | which send, whose, over which channel; for all kinds `attempt_…` and `receipt_merged` |
 //! | `origin`, `because` | `attempt_queued`: why it was made, and the failure class before it, if any; `attempt_retrying`: the class |
 //! | `error` | `attempt_ambiguous`, and `attempt_ended` with `end` = `failed`: the error class |
-//! | `end`, `class`, `vendor_code` | `attempt_ended`: `failed` or `withdrawn`; the failure class; the vendor's code, if any |
+//! | `end`, `class`, `vendor_code`, `speaks_of` | `attempt_ended`: `failed` or `withdrawn`; the failure class; the vendor's code, if any; what will fail again |
 //! | `status` | `receipt_merged`: the report |
 //! | `remaining` | `check_failed`: how many checks are left |
 //! | `how`, `by` | `ended`: the ending, and the attempt that was verified, if known |
@@ -19,8 +19,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use otter_domain::{
-    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, ExpiryReason, FailureClass, Happening,
-    HappeningKind, Moment, Origin, ProviderName, ReceiptStatus, TenantId, VerificationId,
+    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, ExpiryReason, Failure, FailureClass, Happening,
+    HappeningKind, Moment, Origin, ProviderName, ReceiptStatus, SpeaksOf, TenantId, VendorCode,
+    VerificationId,
 };
 
 use crate::Error;
@@ -86,9 +87,10 @@ fn sent(kind: &str, attempt: AttemptNumber, provider: &ProviderName, channel: Ch
 
 fn attempt_end(how: AttemptEnd) -> Fields {
     match how {
-        AttemptEnd::Failed { class, error, vendor_code } => {
+        AttemptEnd::Failed(Failure { class, error, speaks_of, vendor_code, .. }) => {
             let mut fields = vec![text("end", "failed"), text("class", class), text("error", error)];
             fields.extend(vendor_code.map(|code| text("vendor_code", code)));
+            fields.push(text("speaks_of", speaks_of));
             fields
         }
         AttemptEnd::Withdrawn => vec![text("end", "withdrawn")],
@@ -184,11 +186,13 @@ impl<'a> Reader<'a> {
 
     fn attempt_end(&self) -> Result<AttemptEnd, Error> {
         match self.required("end", Some)? {
-            "failed" => Ok(AttemptEnd::Failed {
-                class: self.required("class", FailureClass::parse)?,
-                error: self.required("error", ErrorClass::parse)?,
-                vendor_code: self.optional("vendor_code", number)?,
-            }),
+            "failed" => {
+                let class = self.required("class", FailureClass::parse)?;
+                let failure = Failure::new(class, self.required("error", ErrorClass::parse)?);
+                let speaks_of = self.optional("speaks_of", SpeaksOf::parse)?.unwrap_or(failure.speaks_of);
+                let vendor_code = self.optional("vendor_code", |text| VendorCode::parse(text).ok())?;
+                Ok(AttemptEnd::Failed(Failure { speaks_of, vendor_code, ..failure }))
+            }
             "withdrawn" => Ok(AttemptEnd::Withdrawn),
             _ => Err(unreadable("its event's `end` is damaged")),
         }

@@ -17,8 +17,8 @@ use otter_domain::{Moment, Verification};
 use serde::{Deserialize, Serialize};
 
 pub use attempt::{
-    AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, OriginRecord, PhaseRecord, ReceiptRecord,
-    RevocationRecord, SlotRecord, SucceedOnRecord,
+    AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, FailureRecord, OriginRecord, PhaseRecord,
+    ReceiptRecord, RevocationRecord, SlotRecord, SpeaksOfRecord, SucceedOnRecord,
 };
 pub use plain::{PlainRecord, StateRecord};
 pub(crate) use private::PrivateRecord;

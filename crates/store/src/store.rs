@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    AttemptNumber, CheckSubmission, CheckVerdict, Effect, ErrorClass, FailureClass, Happening, JobKind,
-    LimitRule, Measure, MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus,
-    RecipientRef, RequestId, Segment, TenantId, Verification, VerificationId, Version, WorkerId,
+    AttemptNumber, CheckSubmission, CheckVerdict, Effect, Failure, Happening, JobKind, LimitRule, Measure,
+    MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus, RecipientRef, RequestId,
+    Segment, TenantId, Verification, VerificationId, Version, WorkerId,
 };
 use thiserror::Error;
 use tokio::sync::broadcast;
@@ -351,7 +351,7 @@ pub struct ReceiptMerge {
     /// What it says.
     pub status: ReceiptStatus,
     /// For negative reports: what to do next and what happened.
-    pub because: Option<(FailureClass, ErrorClass)>,
+    pub because: Option<Failure>,
 }
 
 /// How a report finds its attempt.

@@ -43,7 +43,7 @@ fn kind(kind: &HappeningKind) -> Kind {
         HappeningKind::AttemptEnded { attempt, provider, channel, how } => {
             let (provider, channel) = place(provider, *channel);
             let (state, error_class) = match how {
-                AttemptEnd::Failed { class, error, .. } => (failed(*class), error.as_str().to_owned()),
+                AttemptEnd::Failed(failure) => (failed(failure.class), failure.error.as_str().to_owned()),
                 AttemptEnd::Withdrawn => (v1::AttemptState::Withdrawn, String::new()),
             };
             let (attempt, state) = (number(*attempt), state.into());

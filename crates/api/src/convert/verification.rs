@@ -2,8 +2,8 @@
 
 use otter_contract::v1;
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, FailureClass, LifecyclePolicy,
-    Moment, Origin, Phase, Plan, ReceiptStatus, State, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, Failure, FailureClass,
+    LifecyclePolicy, Moment, Origin, Phase, Plan, ReceiptStatus, SpeaksOf, State, Verification,
 };
 
 use super::{channel, count, explain, plan, timestamp};
@@ -121,6 +121,7 @@ fn attempt(one: &Attempt, verified: Option<AttemptNumber>, planned: Option<&Plan
     let receipt = one.receipt;
     let negative = receipt.and_then(|receipt| receipt.because);
     let failure = told.failure.or(negative);
+    let vendor_code = failure.and_then(|failure| failure.vendor_code);
     v1::Attempt {
         number: number(one.number),
         provider: one.provider.to_string(),
@@ -130,10 +131,12 @@ fn attempt(one: &Attempt, verified: Option<AttemptNumber>, planned: Option<&Plan
             .map_or(v1::ReceiptStatus::Unspecified, |receipt| receipt_status(receipt.status))
             .into(),
         failure_class: failure
-            .map_or(v1::FailureClass::Unspecified, |(class, _)| failure_class(class))
+            .map_or(v1::FailureClass::Unspecified, |failure| failure_class(failure.class))
             .into(),
-        error_class: failure.map_or("", |(_, error)| error.as_str()).to_owned(),
-        vendor_code: told.vendor_code,
+        error_class: failure.map_or("", |failure| failure.error.as_str()).to_owned(),
+        vendor_code: vendor_code.and_then(|code| code.number()),
+        vendor_error: vendor_code.map_or_else(String::new, |code| code.to_string()),
+        speaks_of: failure.map_or(v1::SpeaksOf::Unspecified, |failure| speaks_of(failure.speaks_of)).into(),
         origin: origin(one.origin).into(),
         explanation: planned.map_or_else(String::new, |planned| explanation(one, planned)),
         queue_time: Some(timestamp(one.queued_at)),
@@ -157,17 +160,16 @@ struct Told {
     state: v1::AttemptState,
     outcome_at: Option<Moment>,
     wait_until: Option<Moment>,
-    failure: Option<(FailureClass, ErrorClass)>,
-    vendor_code: Option<u32>,
+    failure: Option<Failure>,
 }
 
 fn told(phase: &Phase) -> Told {
-    let live = |state| Told { state, outcome_at: None, wait_until: None, failure: None, vendor_code: None };
+    let live = |state| Told { state, outcome_at: None, wait_until: None, failure: None };
     match *phase {
         Phase::Queued { .. } => live(v1::AttemptState::Queued),
         Phase::Claimed { .. } => live(v1::AttemptState::Claimed),
         Phase::Retrying { because, .. } => {
-            let failure = Some((because, ErrorClass::Unknown));
+            let failure = Some(Failure::new(because, ErrorClass::Unknown));
             Told { failure, ..live(v1::AttemptState::Retrying) }
         }
         Phase::Accepted { at, wait_until } => {
@@ -176,15 +178,25 @@ fn told(phase: &Phase) -> Told {
         Phase::Ambiguous { at, wait_until, error } => Told {
             outcome_at: Some(at),
             wait_until: Some(wait_until),
-            failure: Some((FailureClass::Ambiguous, error)),
+            failure: Some(Failure::new(FailureClass::Ambiguous, error)),
             ..live(v1::AttemptState::Ambiguous)
         },
         Phase::Ended { at, how: AttemptEnd::Withdrawn } => {
             Told { outcome_at: Some(at), ..live(v1::AttemptState::Withdrawn) }
         }
-        Phase::Ended { at, how: AttemptEnd::Failed { class, error, vendor_code } } => {
-            Told { outcome_at: Some(at), failure: Some((class, error)), vendor_code, ..live(failed(class)) }
+        Phase::Ended { at, how: AttemptEnd::Failed(failure) } => {
+            Told { outcome_at: Some(at), failure: Some(failure), ..live(failed(failure.class)) }
         }
+    }
+}
+
+fn speaks_of(of: SpeaksOf) -> v1::SpeaksOf {
+    match of {
+        SpeaksOf::Account => v1::SpeaksOf::Account,
+        SpeaksOf::Channel => v1::SpeaksOf::Channel,
+        SpeaksOf::Sender => v1::SpeaksOf::Sender,
+        SpeaksOf::Template => v1::SpeaksOf::Template,
+        SpeaksOf::Person => v1::SpeaksOf::Person,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who is tried next, and with which code.
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Candidate, CodePolicy, CodeSlot, Ending, FailureClass, HappeningKind,
-    JobKind, LifecyclePolicy, MAX_SLOTS, Moment, Origin, Phase, Revocation, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Candidate, CodePolicy, CodeSlot, Ending, Failure, FailureClass,
+    HappeningKind, JobKind, LifecyclePolicy, MAX_SLOTS, Moment, Origin, Phase, Revocation, SpeaksOf,
+    Verification,
 };
 
 use super::Turn;
@@ -132,19 +133,38 @@ pub(super) fn is_open(
     candidate: &Candidate,
     origin: Origin,
 ) -> bool {
-    verification.attempts.iter().all(|attempt| match verdict_on(attempt) {
-        Some(FailureClass::Unroutable) => attempt.channel != candidate.channel,
-        Some(FailureClass::Rejected) => attempt.provider != candidate.provider,
-        // Senders and templates are registered per channel: the account's other channels may work.
-        Some(FailureClass::Misconfigured) => {
-            (&attempt.provider, attempt.channel) != (&candidate.provider, candidate.channel)
+    verification.attempts.iter().all(|attempt| {
+        let same_provider = attempt.provider == candidate.provider;
+        let same_channel = attempt.channel == candidate.channel;
+        match verdict_on(attempt) {
+            Some(Verdict::Failed(failure)) => match failure.class {
+                FailureClass::Unroutable => !same_channel,
+                FailureClass::Rejected | FailureClass::Misconfigured => match failure.speaks_of {
+                    // A person whom one vendor refuses may be served by another.
+                    SpeaksOf::Account | SpeaksOf::Person => !same_provider,
+                    // Senders and templates are registered per channel: the account's other channels may work.
+                    SpeaksOf::Channel | SpeaksOf::Sender | SpeaksOf::Template => {
+                        !(same_provider && same_channel)
+                    }
+                },
+                FailureClass::Ambiguous => may_follow_doubt(attempt, candidates, candidate, origin),
+                FailureClass::Throttled | FailureClass::Unavailable => true,
+            },
+            Some(Verdict::Doubtful) => may_follow_doubt(attempt, candidates, candidate, origin),
+            None => true,
         }
-        Some(FailureClass::Ambiguous) => {
-            let tried = candidates.get(usize::from(attempt.candidate));
-            attempt.provider != candidate.provider || tried.is_some_and(|it| may_send_twice(it, origin))
-        }
-        Some(FailureClass::Throttled | FailureClass::Unavailable) | None => true,
     })
+}
+
+/// Whether a candidate may go although this attempt may have led to a message.
+fn may_follow_doubt(
+    attempt: &Attempt,
+    candidates: &[Candidate],
+    candidate: &Candidate,
+    origin: Origin,
+) -> bool {
+    let tried = candidates.get(usize::from(attempt.candidate));
+    attempt.provider != candidate.provider || tried.is_some_and(|it| may_send_twice(it, origin))
 }
 
 /// Whether a provider that may have sent a message may be used for the next. Each attempt has a message id of its own,
@@ -156,12 +176,19 @@ fn may_send_twice(tried: &Candidate, origin: Origin) -> bool {
     }
 }
 
-/// What an attempt taught about its provider and channel.
-fn verdict_on(attempt: &Attempt) -> Option<FailureClass> {
-    let reported = attempt.receipt.and_then(|receipt| receipt.because).map(|(class, _)| class);
+/// What an attempt taught.
+enum Verdict {
+    /// Its answer, or a report on it, said why no message comes of it.
+    Failed(Failure),
+    /// A message may come of it.
+    Doubtful,
+}
+
+fn verdict_on(attempt: &Attempt) -> Option<Verdict> {
+    let reported = attempt.receipt.and_then(|receipt| receipt.because).map(Verdict::Failed);
     match attempt.phase {
-        Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. } => Some(class),
-        Phase::Ambiguous { .. } => reported.or(Some(FailureClass::Ambiguous)),
+        Phase::Ended { how: AttemptEnd::Failed(failure), .. } => Some(Verdict::Failed(failure)),
+        Phase::Ambiguous { .. } => reported.or(Some(Verdict::Doubtful)),
         Phase::Accepted { .. } => reported,
         Phase::Ended { how: AttemptEnd::Withdrawn, .. }
         | Phase::Queued { .. }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, FailureClass, JobKind, LifecyclePolicy, Moment,
-    Phase, Revocation, State, SucceedOn, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, Failure, FailureClass, JobKind, LifecyclePolicy,
+    Moment, Phase, Revocation, State, SucceedOn, Verification,
 };
 
 use super::Turn;
@@ -119,7 +119,7 @@ impl Turn<'_> {
         let Some(attempt) = self.next.attempt(number).cloned() else { return };
         let negative = attempt.receipt.filter(|receipt| receipt.status.is_negative());
         if let Some(receipt) = negative.filter(|_| attempt.is_outstanding()) {
-            self.advance(Some(receipt.because.map_or(FailureClass::Unroutable, |(class, _)| class)));
+            self.advance(Some(receipt.because.map_or(FailureClass::Unroutable, |failure| failure.class)));
         }
     }
 
@@ -129,7 +129,7 @@ impl Turn<'_> {
             return self.end_attempt(attempt, AttemptEnd::Withdrawn);
         }
         let (class, error) = (FailureClass::Unavailable, ErrorClass::Timeout);
-        self.close_attempt(attempt, AttemptEnd::Failed { class, error, vendor_code: None });
+        self.close_attempt(attempt, AttemptEnd::Failed(Failure::new(class, error)));
         self.advance(Some(class));
     }
 

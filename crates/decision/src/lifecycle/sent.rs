@@ -83,7 +83,7 @@ impl Turn<'_> {
         }
         let (class, error) = (FailureClass::Unavailable, ErrorClass::Unknown);
         // Nothing was submitted, so it is no evidence: an open breaker must not lower the rates of whom it protects.
-        self.close_attempt(&attempt, AttemptEnd::Failed { class, error, vendor_code: None });
+        self.close_attempt(&attempt, AttemptEnd::Failed(Failure::new(class, error)));
         if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
     }
 
@@ -107,8 +107,8 @@ impl Turn<'_> {
     pub(super) fn end_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
         match how {
             // Our own deadline says nothing about the provider.
-            AttemptEnd::Failed { error: ErrorClass::Expired, .. } | AttemptEnd::Withdrawn => {}
-            AttemptEnd::Failed { class, .. } => self.observe(attempt, Measure::Failed(class)),
+            AttemptEnd::Failed(Failure { error: ErrorClass::Expired, .. }) | AttemptEnd::Withdrawn => {}
+            AttemptEnd::Failed(Failure { class, .. }) => self.observe(attempt, Measure::Failed(class)),
         }
         self.close_attempt(attempt, how);
     }
@@ -179,9 +179,8 @@ impl Turn<'_> {
             | FailureClass::Throttled
             | FailureClass::Unavailable
             | FailureClass::Misconfigured => {
-                let Failure { class, error, vendor_code, .. } = *failure;
-                self.end_attempt(attempt, AttemptEnd::Failed { class, error, vendor_code });
-                if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
+                self.end_attempt(attempt, AttemptEnd::Failed(failure.kept()));
+                if self.next.is_pending() { self.advance(Some(failure.class)) } else { self.tidy() }
             }
         }
     }

@@ -116,7 +116,8 @@ impl History {
 
     /// Does what a store does when a receipt comes, and lets the life cycle look at it.
     pub(crate) fn receipt(&mut self, number: AttemptNumber, status: ReceiptStatus) -> Vec<Effect> {
-        let because = status.is_negative().then_some((FailureClass::Unroutable, ErrorClass::Unreachable));
+        let because =
+            status.is_negative().then(|| Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable));
         let provider = self.verification.attempt(number).map(|attempt| attempt.provider.clone());
         let Some(provider) = provider else { return Vec::new() };
         let receipt = Receipt { status, at: self.now, because };

@@ -226,7 +226,7 @@ fn a_job_that_nobody_claims_is_withdrawn_for_the_next_candidate() {
     assert_eq!((history.current_provider(), history.now), ("beta", T0 + seconds(5)));
     assert!(matches!(
         history.verification.attempts[0].phase,
-        Phase::Ended { how: AttemptEnd::Failed { class: FailureClass::Unavailable, .. }, .. }
+        Phase::Ended { how: AttemptEnd::Failed(Failure { class: FailureClass::Unavailable, .. }), .. }
     ));
 }
 

@@ -104,7 +104,7 @@ fn phase(phase: &Phase) -> String {
         Phase::Retrying { .. } => "retrying".to_owned(),
         Phase::Accepted { .. } => "accepted".to_owned(),
         Phase::Ambiguous { .. } => "ambiguous".to_owned(),
-        Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. } => class.to_string(),
+        Phase::Ended { how: AttemptEnd::Failed(failure), .. } => failure.class.to_string(),
         Phase::Ended { how: AttemptEnd::Withdrawn, .. } => "withdrawn".to_owned(),
     }
 }

@@ -16,7 +16,7 @@ use otter_provider::{Dispatch, Hold, Sender};
 use otter_store::Claimed;
 use otter_telemetry::AttemptOutcome;
 use tokio::time::timeout;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, error, field, info, info_span, warn};
 
 use super::{Lane, OVERTIME};
 use crate::Setup;
@@ -83,7 +83,7 @@ impl Lane {
         let (sender, dispatch) = match self.prepare(setup, verification, attempt, lease) {
             Ok(prepared) => prepared,
             Err(failure) => {
-                self.count(attempt, &Err(failure.clone()));
+                self.count(attempt, &Err(failure));
                 return (Event::Sent { attempt: number, tries, outcome: Err(failure) }, None);
             }
         };
@@ -207,7 +207,8 @@ impl Lane {
                 provider = %self.name,
                 class = %failure.class,
                 error_class = %failure.error,
-                vendor_code = failure.vendor_code,
+                vendor_code = failure.vendor_code.map(field::display),
+                speaks_of = %failure.speaks_of,
                 "attempt failed"
             ),
         }

@@ -13,8 +13,8 @@ use crate::store::{Fault, Op};
 
 fn failed_with(verification: &Verification, number: usize) -> Option<FailureClass> {
     let phase = &verification.attempts[number - 1].phase;
-    let Phase::Ended { how: AttemptEnd::Failed { class, .. }, .. } = phase else { return None };
-    Some(*class)
+    let Phase::Ended { how: AttemptEnd::Failed(failure), .. } = phase else { return None };
+    Some(failure.class)
 }
 
 async fn goes_next(class: FailureClass, next: &str) {

@@ -1,6 +1,8 @@
 //! Who works on what: lanes that nobody serves, workers that are lost, slots, and pauses.
 
-use otter_domain::{AttemptEnd, CheckVerdict, ErrorClass, FailureClass, Measure, Phase, Verification};
+use otter_domain::{
+    AttemptEnd, CheckVerdict, ErrorClass, Failure, FailureClass, Measure, Phase, Verification,
+};
 use otter_store::Store;
 use tokio::time::{Instant, sleep};
 
@@ -21,11 +23,7 @@ async fn a_job_that_nobody_claims_is_withdrawn_and_the_next_provider_goes() {
     house.vendor("beta").next().await.accept();
     assert!(began.elapsed() >= seconds(5) && began.elapsed() < seconds(6), "{:?}", began.elapsed());
     let now = house.until(id, is_accepted).await;
-    let how = AttemptEnd::Failed {
-        class: FailureClass::Unavailable,
-        error: ErrorClass::Timeout,
-        vendor_code: None,
-    };
+    let how = AttemptEnd::Failed(Failure::new(FailureClass::Unavailable, ErrorClass::Timeout));
     assert!(matches!(now.attempts[0].phase, Phase::Ended { how: it, .. } if it == how));
     house.reload(|setup| {
         let sender = setup.providers[&provider("beta")].sender.clone();

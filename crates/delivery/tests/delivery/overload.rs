@@ -61,7 +61,7 @@ async fn what_is_more_than_can_be_sent_is_refused_and_the_rest_is_sent_in_time()
         let attempts = house.load(*id).await.attempts;
         withdrawn += usize::from(matches!(
             attempts[0].phase,
-            Phase::Ended { how: AttemptEnd::Withdrawn | AttemptEnd::Failed { .. }, .. }
+            Phase::Ended { how: AttemptEnd::Withdrawn | AttemptEnd::Failed(_), .. }
         ));
     }
     // Partitions take turns, so that one in fifty may have bad luck with its neighbours.

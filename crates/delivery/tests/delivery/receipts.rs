@@ -12,7 +12,7 @@ use crate::journeys::is_accepted;
 use crate::store::{Fault, Op};
 
 fn lost(report: Report) -> Report {
-    Report { because: Some((FailureClass::Unroutable, ErrorClass::Unreachable)), ..report }
+    Report { because: Some(Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable)), ..report }
 }
 
 #[tokio::test(start_paused = true)]

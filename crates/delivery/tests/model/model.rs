@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use otter_domain::{
-    AttemptEnd, AttemptNumber, Channel, CodePolicy, Ending, ErrorClass, FailureClass, Happening,
+    AttemptEnd, AttemptNumber, Channel, CodePolicy, Ending, ErrorClass, Failure, FailureClass, Happening,
     HappeningKind, Moment, Origin, ProviderName, ReceiptStatus,
 };
 
@@ -172,11 +172,11 @@ impl Story {
         match how {
             // Our own deadline, the breaker and a lane where nobody came: nothing was submitted.
             AttemptEnd::Withdrawn
-            | AttemptEnd::Failed {
+            | AttemptEnd::Failed(Failure {
                 error: ErrorClass::Expired | ErrorClass::Timeout | ErrorClass::Unknown,
                 ..
-            } => Ok(()),
-            AttemptEnd::Failed { class, .. } => self.count(number, &format!("f:{class}")),
+            }) => Ok(()),
+            AttemptEnd::Failed(Failure { class, .. }) => self.count(number, &format!("f:{class}")),
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use otter_decision::token;
 use otter_delivery::{Keys, Setup};
 use otter_domain::{
-    AttemptNumber, Channel, Clock, CodePolicy, ErrorClass, FailureClass, KeyId, LifecyclePolicy, LimitRule,
-    Moment, PartitionCount, PaymentPolicy, Phase, ProviderName, PurposeName, PurposePolicy, Ranking,
-    ReceiptStatus, ResendPolicy, Route, RouteName, RouteStep, StepProvider, SucceedOn, TenantId,
+    AttemptNumber, Channel, Clock, CodePolicy, ErrorClass, Failure, FailureClass, KeyId, LifecyclePolicy,
+    LimitRule, Moment, PartitionCount, PaymentPolicy, Phase, ProviderName, PurposeName, PurposePolicy,
+    Ranking, ReceiptStatus, ResendPolicy, Route, RouteName, RouteStep, StepProvider, SucceedOn, TenantId,
     TenantPolicy, VerificationId,
 };
 use otter_message::{Catalogue, TenantTexts};
@@ -271,7 +271,9 @@ impl Town {
         Report {
             locator: message.by_message_id.map_or_else(|| Locator::Token(token()), Locator::MessageId),
             status,
-            because: because.filter(|_| status.is_negative()),
+            because: because
+                .filter(|_| status.is_negative())
+                .map(|(class, error)| Failure::new(class, error)),
             reference: None,
             occurred_at: None,
         }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Method, StatusCode};
-use otter_domain::{ErrorClass, FailureClass, MessageId, ProviderReference, ReceiptStatus, Secret};
+use otter_domain::{ErrorClass, Failure, FailureClass, MessageId, ProviderReference, ReceiptStatus, Secret};
 use otter_provider::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -94,7 +94,7 @@ fn report(data: &[u8]) -> Result<Option<Report>, CallbackRefusal> {
         Some("DELIVERED") => (ReceiptStatus::Delivered, None),
         Some("READ") => (ReceiptStatus::Read, None),
         Some("TTL_EXPIRATION_REVOKED") => {
-            (ReceiptStatus::Expired, Some((FailureClass::Unroutable, ErrorClass::Expired)))
+            (ReceiptStatus::Expired, Some(Failure::new(FailureClass::Unroutable, ErrorClass::Expired)))
         }
         // TTL_EXPIRATION_REVOKE_FAILED among them: the message may be there or still on its way, so our own timer
         // decides and a later DELIVERED counts.
@@ -168,7 +168,7 @@ mod tests {
             };
             assert_eq!(signed(data.as_bytes()).unwrap(), [expected]);
         };
-        let expired = Some((FailureClass::Unroutable, ErrorClass::Expired));
+        let expired = Some(Failure::new(FailureClass::Unroutable, ErrorClass::Expired));
         check(
             include_str!("../fixtures/delivered.json"),
             ReceiptStatus::Delivered,

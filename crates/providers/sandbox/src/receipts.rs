@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, Method};
-use otter_domain::{ErrorClass, FailureClass, Moment, ProviderReference, ReceiptStatus, Secret};
+use otter_domain::{ErrorClass, Failure, FailureClass, Moment, ProviderReference, ReceiptStatus, Secret};
 use otter_provider::{Callback, CallbackRefusal, Decoded, Locator, ReceiptDecoder, Report};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -71,8 +71,11 @@ impl SignedReceipts {
     }
 }
 
-fn reason(status: ReceiptStatus, error: Option<&Detail>) -> (FailureClass, ErrorClass) {
+fn reason(status: ReceiptStatus, error: Option<&Detail>) -> Failure {
     let unnamed =
         if status == ReceiptStatus::Expired { ErrorClass::Expired } else { ErrorClass::Unreachable };
-    error.and_then(|detail| classes(detail.number)).unwrap_or((FailureClass::Unroutable, unnamed))
+    let known = error.and_then(|detail| Some((classes(detail.number)?, detail.number)));
+    known.map_or(Failure::new(FailureClass::Unroutable, unnamed), |((class, error), number)| {
+        Failure::new(class, error).with_code(number)
+    })
 }

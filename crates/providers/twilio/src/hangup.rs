@@ -33,7 +33,8 @@ impl RecallCodec for HangupCodec {
             return json::<Ended>(response).map(|_| RecallOutcome::Revoked);
         }
         let failure = errors::failure(response);
-        let over = failure.vendor_code.is_some_and(|code| OVER.contains(&code));
+        let over =
+            failure.vendor_code.and_then(|code| code.number()).is_some_and(|code| OVER.contains(&code));
         if over { Ok(RecallOutcome::TooLate) } else { Err(failure) }
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::Method;
-use otter_domain::{ErrorClass, FailureClass, ProviderReference, ReceiptStatus};
+use otter_domain::{ErrorClass, Failure, FailureClass, ProviderReference, ReceiptStatus};
 use otter_provider::{Callback, CallbackRefusal, Decoded, Locator, ReceiptDecoder, Report};
 
-use crate::errors::{self, Meaning};
+use crate::errors;
 use crate::signature::{Parameter, SigningKeys};
 
 /// A call shorter than this ended before the code was read once (FMT-50): a second of silence, the introduction and
@@ -53,7 +53,7 @@ fn report(token: &str, parameters: &Parameters) -> Option<Report> {
     })
 }
 
-type Outcome = (ReceiptStatus, Option<Meaning>);
+type Outcome = (ReceiptStatus, Option<Failure>);
 
 /// `None` for what says nothing new: the message still waits at Twilio, or is one that somebody sent to us.
 fn message_outcome(status: &str, code: Option<u32>) -> Option<Outcome> {
@@ -62,37 +62,46 @@ fn message_outcome(status: &str, code: Option<u32>) -> Option<Outcome> {
         "delivered" => Some((ReceiptStatus::Delivered, None)),
         "read" => Some((ReceiptStatus::Read, None)),
         "undelivered" | "failed" | "canceled" => {
-            Some(failed(code, (FailureClass::Rejected, ErrorClass::Unknown)))
+            Some(failed(code, Failure::new(FailureClass::Rejected, ErrorClass::Unknown)))
         }
-        "partially_delivered" => Some(failed(code, (FailureClass::Ambiguous, ErrorClass::Unknown))),
+        "partially_delivered" => {
+            Some(failed(code, Failure::new(FailureClass::Ambiguous, ErrorClass::Unknown)))
+        }
         _ => None,
     }
 }
 
-fn failed(code: Option<u32>, otherwise: Meaning) -> Outcome {
-    let because = code.and_then(errors::meaning).unwrap_or(otherwise);
-    let expired = because.1 == ErrorClass::Expired;
+fn failed(code: Option<u32>, otherwise: Failure) -> Outcome {
+    let meaning = code.and_then(errors::meaning).map(|(class, error)| Failure::new(class, error));
+    let because = meaning.unwrap_or(otherwise);
+    let because = code.map_or(because, |code| because.with_code(code));
+    let expired = because.error == ErrorClass::Expired;
     (if expired { ReceiptStatus::Expired } else { ReceiptStatus::Undelivered }, Some(because))
 }
 
 /// An answered call is no delivery yet: that is told by who answered and for how long they listened.
 fn call_outcome(status: &str, parameters: &Parameters) -> Option<Outcome> {
-    let away = (FailureClass::Unroutable, ErrorClass::Unreachable);
+    let away = Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable);
     match status {
         "ringing" | "in-progress" => Some((ReceiptStatus::Sent, None)),
         "completed" => Some(ended_call(parameters)),
         "busy" | "no-answer" => Some((ReceiptStatus::Undelivered, Some(away))),
         // The number could not be dialled, unless a code says better.
         "failed" => {
-            Some(failed(parameters.error_code(), (FailureClass::Unroutable, ErrorClass::InvalidDestination)))
+            let undialled = Failure::new(FailureClass::Unroutable, ErrorClass::InvalidDestination);
+            Some(failed(parameters.error_code(), undialled))
         }
-        "canceled" => Some(failed(parameters.error_code(), (FailureClass::Rejected, ErrorClass::Unknown))),
+        "canceled" => {
+            let stopped = Failure::new(FailureClass::Rejected, ErrorClass::Unknown);
+            Some(failed(parameters.error_code(), stopped))
+        }
         _ => None,
     }
 }
 
 fn ended_call(parameters: &Parameters) -> Outcome {
-    let unheard = (ReceiptStatus::Undelivered, Some((FailureClass::Unroutable, ErrorClass::Unreachable)));
+    let away = Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable);
+    let unheard = (ReceiptStatus::Undelivered, Some(away));
     let answered_by = parameters.get("AnsweredBy").unwrap_or("unknown");
     if answered_by.starts_with("machine") || answered_by == "fax" {
         return unheard;
@@ -141,15 +150,18 @@ mod tests {
         decoded.reports
     }
 
-    fn outcome(body: &str) -> Option<Outcome> {
-        decode(body).into_iter().next().map(|report| (report.status, report.because))
+    type Seen = (ReceiptStatus, Option<(FailureClass, ErrorClass)>);
+
+    fn outcome(body: &str) -> Option<Seen> {
+        let report = decode(body).into_iter().next()?;
+        Some((report.status, report.because.map(|failure| (failure.class, failure.error))))
     }
 
     use {ErrorClass as E, FailureClass as F, ReceiptStatus as S};
 
     #[test]
     fn message_statuses_become_reports() {
-        let check = |body: &str, expected: Option<Outcome>| assert_eq!(outcome(body), expected, "{body}");
+        let check = |body: &str, expected: Option<Seen>| assert_eq!(outcome(body), expected, "{body}");
         for waiting in ["accepted", "scheduled", "queued", "sending", "receiving", "received", "brand-new"] {
             check(&format!("MessageSid=SM1&MessageStatus={waiting}"), None);
         }
@@ -186,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_call_is_delivered_when_a_person_listened_to_one_reading() {
-        let check = |body: &str, expected: Option<Outcome>| {
+        let check = |body: &str, expected: Option<Seen>| {
             assert_eq!(outcome(&format!("CallSid=CA1&{body}")), expected, "{body}");
         };
         let away = Some((S::Undelivered, Some((F::Unroutable, E::Unreachable))));

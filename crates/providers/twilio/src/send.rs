@@ -231,9 +231,12 @@ mod tests {
         let called = read(201, include_str!("../fixtures/call.created.json")).unwrap().unwrap();
         assert_eq!(called.as_str(), "CA0123456789abcdef0123456789abcdef");
         let refused = read(400, include_str!("../fixtures/error.21211.json")).unwrap_err();
-        assert_eq!((refused.class, refused.vendor_code), (FailureClass::Unroutable, Some(21211)));
+        assert_eq!((refused.class, refused.vendor_code), (FailureClass::Unroutable, Some(21211.into())));
         let failed_at_once = read(201, r#"{"sid":"SM1","status":"failed","error_code":30450}"#).unwrap_err();
-        assert_eq!((failed_at_once.class, failed_at_once.vendor_code), (FailureClass::Rejected, Some(30450)));
+        assert_eq!(
+            (failed_at_once.class, failed_at_once.vendor_code),
+            (FailureClass::Rejected, Some(30450.into()))
+        );
         for garbage in ["", "{}", "[]", r#"{"sid":""}"#, r#"{"sid":null}"#, "<html>"] {
             assert_eq!(read(201, garbage), Err(unreadable()), "{garbage}");
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use otter_domain::{ErrorClass, FailureClass, Moment, ReceiptStatus};
+use otter_domain::{ErrorClass, Failure, FailureClass, Moment, ReceiptStatus};
 use otter_provider::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
 use serde_json::Value;
 
-use crate::errors::{self, Meaning};
+use crate::errors;
 use crate::reference::reference;
 use crate::signature::WebhookSecrets;
 
@@ -79,7 +79,7 @@ fn report(status: &Value) -> Option<Report> {
 }
 
 /// `None` for what says nothing about delivery. There is no report for a message whose time to live ran out.
-fn outcome(status: &Value) -> Option<(ReceiptStatus, Option<Meaning>)> {
+fn outcome(status: &Value) -> Option<(ReceiptStatus, Option<Failure>)> {
     match text(status, "status")? {
         "sent" => Some((ReceiptStatus::Sent, None)),
         "delivered" => Some((ReceiptStatus::Delivered, None)),
@@ -87,8 +87,11 @@ fn outcome(status: &Value) -> Option<(ReceiptStatus, Option<Meaning>)> {
         "read" | "played" => Some((ReceiptStatus::Read, None)),
         "failed" => {
             let code = list(status, "errors").next().and_then(|error| error.get("code")?.as_u64());
-            let meaning = code.and_then(|code| u32::try_from(code).ok()).and_then(errors::meaning);
-            let because = meaning.unwrap_or((FailureClass::Rejected, ErrorClass::Unknown));
+            let code = code.and_then(|code| u32::try_from(code).ok());
+            let meaning = code.and_then(errors::meaning);
+            let (class, error) = meaning.unwrap_or((FailureClass::Rejected, ErrorClass::Unknown));
+            let because = Failure::new(class, error);
+            let because = code.map_or(because, |code| because.with_code(code));
             Some((ReceiptStatus::Undelivered, Some(because)))
         }
         _ => None,
@@ -166,11 +169,17 @@ mod tests {
         decode(body.as_bytes()).unwrap().reports.into_iter().next()
     }
 
+    fn classes(failure: Failure) -> (FailureClass, ErrorClass) {
+        (failure.class, failure.error)
+    }
+
     #[test]
     fn a_batch_yields_its_reports_in_order() {
         let reports = decode(include_bytes!("../fixtures/statuses.json")).unwrap().reports;
-        let seen: Vec<_> =
-            reports.iter().map(|report| (&report.locator, report.status, report.because)).collect();
+        let seen: Vec<_> = reports
+            .iter()
+            .map(|report| (&report.locator, report.status, report.because.map(classes)))
+            .collect();
         let token = |text: &str| Locator::Token(text.into());
         let unreachable = Some((FailureClass::Unroutable, ErrorClass::Unreachable));
         assert_eq!(
@@ -188,11 +197,11 @@ mod tests {
 
     #[test]
     fn a_failure_says_why() {
-        let check = |errors: &str, expected: Meaning| {
+        let check = |errors: &str, expected: (FailureClass, ErrorClass)| {
             let report = one(&format!(
                 r#"{{"id":"w","status":"failed","biz_opaque_callback_data":"t","errors":{errors}}}"#
             ));
-            assert_eq!(report.unwrap().because, Some(expected), "{errors}");
+            assert_eq!(report.unwrap().because.map(classes), Some(expected), "{errors}");
         };
         check(r#"[{"code":131049}]"#, (FailureClass::Unroutable, ErrorClass::Blocked));
         check(

@@ -201,7 +201,7 @@ mod tests {
         let accepted = read(200, include_str!("../fixtures/message.accepted.json")).unwrap().unwrap();
         assert_eq!(Some(accepted), reference("wamid.HBgNNDkxNTExMjM0NTY3OBUCABEYEjdFRkY5QkU3RjQ4"));
         let refused = read(400, include_str!("../fixtures/error.131026.json")).unwrap_err();
-        assert_eq!((refused.class, refused.vendor_code), (FailureClass::Unroutable, Some(131026)));
+        assert_eq!((refused.class, refused.vendor_code), (FailureClass::Unroutable, Some(131026.into())));
         for garbage in
             ["", "{}", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#, r#"{"error":{"code":1}}"#]
         {

@@ -1,7 +1,7 @@
 //! The vendor that the tests speak for: it signs the URL and the body, and reports one message per line.
 
 use hmac::{Hmac, KeyInit, Mac};
-use otter_domain::{ErrorClass, FailureClass, Moment, ReceiptStatus};
+use otter_domain::{ErrorClass, Failure, FailureClass, Moment, ReceiptStatus};
 use otter_provider::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
 use sha2::Sha256;
 
@@ -52,7 +52,7 @@ fn report(line: &str, of_path: Option<&str>) -> Option<Report> {
     Some(Report {
         locator: Locator::Token(token.to_owned()),
         status,
-        because: status.is_negative().then_some((FailureClass::Rejected, ErrorClass::Blocked)),
+        because: status.is_negative().then(|| Failure::new(FailureClass::Rejected, ErrorClass::Blocked)),
         reference: None,
         occurred_at: words.next().and_then(|millis| millis.parse().ok()).map(Moment::from_millis),
     })

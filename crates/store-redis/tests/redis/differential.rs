@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use otter_domain::{
     Attempt, AttemptEnd, AttemptNumber, Channel, CheckSubmission, Code, CodeSlot, Digest, Effect, Ending,
-    ErrorClass, FailureClass, HappeningKind, JobKind, KeyId, LimitRule, Measure, MessageId, Moment,
+    ErrorClass, Failure, FailureClass, HappeningKind, JobKind, KeyId, LimitRule, Measure, MessageId, Moment,
     Observation, Partition, Phase, PresentedDigest, Private, ReceiptStatus, RecipientRef, RequestId,
     Revocation, Segment, State, Subject, TenantId, Verification, VerificationId, WorkerId,
 };
@@ -233,11 +233,8 @@ impl World {
         let Some(mut next) = self.seen(which).cloned() else { return };
         let now = self.store.now().await.unwrap();
         let wait_until = now + Duration::from_secs(30);
-        let failed = AttemptEnd::Failed {
-            class: FailureClass::Rejected,
-            error: ErrorClass::ContentRejected,
-            vendor_code: Some(7).filter(|_| outcome == 2),
-        };
+        let failed = Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected);
+        let failed = AttemptEnd::Failed(if outcome == 2 { failed.with_code(7) } else { failed });
         let attempt = next.attempts.last_mut().unwrap();
         attempt.phase = match outcome {
             0 => Phase::Accepted { at: now, wait_until },
@@ -362,7 +359,7 @@ impl World {
         } else {
             ReceiptTarget::Attempt(id, nth(attempt))
         };
-        let lost = (FailureClass::Unroutable, ErrorClass::Unreachable);
+        let lost = Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable);
         let because = status.is_negative().then_some(lost);
         let report = ReceiptMerge { target, provider: reporter, status, because };
         let answer = self.store.merge(self.home, vec![report.clone()]).await.unwrap();

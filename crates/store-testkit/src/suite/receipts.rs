@@ -2,8 +2,8 @@
 
 use otter_decision::challenge::message_id;
 use otter_domain::{
-    Attempt, Ending, ErrorClass, FailureClass, HappeningKind, Measure, MessageId, Receipt, ReceiptStatus,
-    Verification,
+    Attempt, Ending, ErrorClass, Failure, FailureClass, HappeningKind, Measure, MessageId, Receipt,
+    ReceiptStatus, SpeaksOf, Verification,
 };
 use otter_store::{Commit, CommitVerdict, MergeVerdict, ReceiptMerge, ReceiptTarget};
 use proptest::prelude::*;
@@ -42,7 +42,11 @@ pub async fn a_report_is_booked_with_evidence_and_event<B: Bench>(open: impl Asy
     let kit = Kit::open(open).await;
     let stored = kit.create(kit.verification(vec![kit.accepted(1, "booked")])).await;
     let position = kit.tail().await;
-    let because = Some((FailureClass::Unroutable, ErrorClass::Unreachable));
+    let because = Some(
+        Failure::new(FailureClass::Misconfigured, ErrorClass::Auth)
+            .speaking_of(SpeaksOf::Sender)
+            .with_code(30_034),
+    );
     let lost =
         ReceiptMerge { because, ..report(&stored, 1, &provider("booked"), ReceiptStatus::Undelivered) };
     let answer = kit.store.merge(kit.home, vec![lost.clone(), lost]).await.unwrap();
@@ -158,7 +162,7 @@ pub async fn any_sequence_of_reports_is_merged_as_specified<B: Bench>(open: impl
         for (number, is_right, rank, says_why) in steps {
             let name = if is_right { name.as_str() } else { "somebody" };
             let status = ReceiptStatus::of_rank(rank).unwrap();
-            let because = says_why.then_some((FailureClass::Rejected, ErrorClass::Blocked));
+            let because = says_why.then(|| Failure::new(FailureClass::Rejected, ErrorClass::Blocked));
             let item =
                 ReceiptMerge { because, ..report(&model.verification, number, &provider(name), status) };
             let answer = kit.store.merge(kit.home, vec![item.clone()]).await.unwrap();

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Channel, ChannelClass, CodeSlot, Digest, ErrorClass, FailureClass,
-    KeyId, Moment, Origin, Phase, ProviderName, ProviderReference, Receipt, ReceiptStatus, Revocation,
-    SucceedOn, WorkerId,
+    Attempt, AttemptEnd, AttemptNumber, Channel, ChannelClass, CodeSlot, Digest, ErrorClass, Failure,
+    FailureClass, KeyId, Moment, Origin, Phase, ProviderName, ProviderReference, Receipt, ReceiptStatus,
+    Revocation, SpeaksOf, SucceedOn, VendorCode, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,12 @@ letters!(
 letters!(
     /// Whether a message has to be taken back.
     RevocationRecord for Revocation { Impossible = "i", Possible = "p", Wanted = "w", Settled = "s" }
+);
+letters!(
+    /// What a failure speaks of.
+    SpeaksOfRecord for SpeaksOf {
+        Account = "a", Channel = "c", Sender = "s", Template = "t", Person = "p"
+    }
 );
 letters!(
     /// What counts as success.
@@ -217,8 +223,14 @@ pub enum AttemptEndRecord {
         class: String,
         /// What happened.
         error: String,
-        /// The vendor's own code.
+        /// The vendor's own code, if it is a number.
         vendor_code: Option<u32>,
+        /// What it speaks of; what its class usually does where it is missing.
+        #[serde(rename = "s", default)]
+        speaks_of: Option<SpeaksOfRecord>,
+        /// The vendor's own code, if it is no number.
+        #[serde(rename = "v", default)]
+        vendor_word: Option<String>,
     },
     /// It was taken back before a worker had it.
     #[serde(rename = "w")]
@@ -228,10 +240,15 @@ pub enum AttemptEndRecord {
 impl From<&AttemptEnd> for AttemptEndRecord {
     fn from(end: &AttemptEnd) -> Self {
         match *end {
-            AttemptEnd::Failed { class, error, vendor_code } => Self::Failed {
-                class: class.as_str().to_owned(),
-                error: error.as_str().to_owned(),
-                vendor_code,
+            AttemptEnd::Failed(failure) => Self::Failed {
+                class: failure.class.as_str().to_owned(),
+                error: failure.error.as_str().to_owned(),
+                vendor_code: failure.vendor_code.and_then(|code| code.number()),
+                speaks_of: unusual(&failure),
+                vendor_word: failure
+                    .vendor_code
+                    .filter(|code| code.number().is_none())
+                    .map(|code| code.to_string()),
             },
             AttemptEnd::Withdrawn => Self::Withdrawn,
         }
@@ -241,11 +258,11 @@ impl From<&AttemptEnd> for AttemptEndRecord {
 impl AttemptEndRecord {
     fn end(&self) -> Result<AttemptEnd, Error> {
         Ok(match self {
-            Self::Failed { class, error, vendor_code } => AttemptEnd::Failed {
-                class: failure_class(class)?,
-                error: error_class(error)?,
-                vendor_code: *vendor_code,
-            },
+            Self::Failed { class, error, vendor_code, speaks_of, vendor_word } => {
+                let word = vendor_word.as_deref().map(vendor_code_of).transpose()?;
+                let code = word.or_else(|| vendor_code.map(VendorCode::from));
+                AttemptEnd::Failed(failure(class, error, *speaks_of, code)?)
+            }
             Self::Withdrawn => AttemptEnd::Withdrawn,
         })
     }
@@ -258,24 +275,44 @@ pub struct ReceiptRecord {
     pub rank: u8,
     /// When it was merged.
     pub at: i64,
-    /// The words of the failure class and the error class of a negative report.
-    pub because: Option<(String, String)>,
+    /// Why, of a negative report.
+    pub because: Option<FailureRecord>,
+}
+
+/// A failure as a list: the words of its class and its error class, what it speaks of where that is not what its class
+/// usually does, and the vendor's code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureRecord(
+    String,
+    String,
+    #[serde(default)] Option<SpeaksOfRecord>,
+    #[serde(default)] Option<String>,
+);
+
+impl From<&Failure> for FailureRecord {
+    fn from(failure: &Failure) -> Self {
+        let code = failure.vendor_code.map(|code| code.to_string());
+        Self(failure.class.as_str().to_owned(), failure.error.as_str().to_owned(), unusual(failure), code)
+    }
+}
+
+impl FailureRecord {
+    fn failure(&self) -> Result<Failure, Error> {
+        let Self(class, error, speaks_of, code) = self;
+        failure(class, error, *speaks_of, code.as_deref().map(vendor_code_of).transpose()?)
+    }
 }
 
 impl ReceiptRecord {
     /// The record of a receipt of a verification that was created at `base`.
     pub fn of(receipt: &Receipt, base: Moment) -> Self {
-        let because =
-            receipt.because.map(|(class, error)| (class.as_str().to_owned(), error.as_str().to_owned()));
+        let because = receipt.because.as_ref().map(FailureRecord::from);
         Self { rank: receipt.status.rank(), at: offset(base, receipt.at), because }
     }
 
     /// The receipt of a verification that was created at `base`.
     pub fn receipt(&self, base: Moment) -> Result<Receipt, Error> {
-        let because = match &self.because {
-            Some((class, error)) => Some((failure_class(class)?, error_class(error)?)),
-            None => None,
-        };
+        let because = self.because.as_ref().map(FailureRecord::failure).transpose()?;
         let status = some("receipt", ReceiptStatus::of_rank(self.rank))?;
         Ok(Receipt { status, at: at(base, self.at), because })
     }
@@ -329,6 +366,25 @@ impl SlotRecord {
             class: self.class.into(),
         })
     }
+}
+
+/// What a failure speaks of, where its class does not tell.
+fn unusual(failure: &Failure) -> Option<SpeaksOfRecord> {
+    (failure.speaks_of != SpeaksOf::usual(failure.class)).then(|| failure.speaks_of.into())
+}
+
+fn failure(
+    class: &str,
+    error: &str,
+    speaks_of: Option<SpeaksOfRecord>,
+    vendor_code: Option<VendorCode>,
+) -> Result<Failure, Error> {
+    let failure = Failure { vendor_code, ..Failure::new(failure_class(class)?, error_class(error)?) };
+    Ok(speaks_of.map_or(failure, |of| failure.speaking_of(of.into())))
+}
+
+fn vendor_code_of(text: &str) -> Result<VendorCode, Error> {
+    field("vendor code", VendorCode::parse(text))
 }
 
 fn failure_class(word: &str) -> Result<FailureClass, Error> {
