@@ -16,7 +16,7 @@ mod vendor;
 pub use answer::{Answer, Behaviour};
 pub use capture::{Capture, assert_silent};
 pub use stage::{Stage, run};
-pub use subject::{Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
+pub use subject::{CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
 pub use vendor::{Received, ScriptedVendor, SideAnswers};
 
 /// Makes a module `conformance` with one test per behaviour for a [`Subject`] expression.
@@ -35,6 +35,7 @@ macro_rules! conformance {
             every_channel_is_accepted_with_the_vendors_name,
             every_refusal_means_what_was_documented,
             every_class_is_said_or_declared_unsaid,
+            the_table_of_codes_is_whole_and_stands_in_the_vendors_page,
             retry_after_is_passed_on_when_throttled,
             an_error_without_a_body_is_never_success,
             garbage_is_ambiguous,

@@ -45,6 +45,9 @@ pub trait Subject: Send + Sync + 'static {
     /// The classes that no answer of this vendor says.
     fn unsaid(&self) -> Vec<FailureClass>;
 
+    /// The vendor's table of codes, whose rendered form the vendor's page has to hold; `None` if it has no codes.
+    fn codes(&self) -> Option<CodePage>;
+
     /// An error answer with a free text in it, as the vendor would echo what it was sent.
     fn complaint(&self, text: &str) -> Answer;
 
@@ -64,6 +67,15 @@ pub trait Subject: Send + Sync + 'static {
 
     /// How the vendor signs callbacks; `None` if it has none.
     fn receipts(&self) -> Option<Arc<dyn ReceiptSigner>>;
+}
+
+/// What a vendor's table of codes says of itself: `problems()` and `markdown()` of `otter_provider_http::CodeTable`.
+#[derive(Debug, Clone)]
+pub struct CodePage {
+    /// Everything that is wrong with the table.
+    pub problems: Vec<String>,
+    /// The table for people.
+    pub markdown: String,
 }
 
 /// One documented refusal and what it means.

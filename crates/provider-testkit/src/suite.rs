@@ -1,6 +1,7 @@
 //! The behaviours, one function each. [`crate::conformance!`] makes a test of every one.
 
 mod answers;
+mod codes;
 mod recalls;
 mod receipts;
 mod redaction;
@@ -12,6 +13,7 @@ pub use answers::{
     every_class_is_said_or_declared_unsaid, every_refusal_means_what_was_documented, garbage_is_ambiguous,
     random_answers_never_panic, retry_after_is_passed_on_when_throttled,
 };
+pub use codes::the_table_of_codes_is_whole_and_stands_in_the_vendors_page;
 pub use recalls::recalls_say_what_became_of_the_message;
 pub use receipts::{
     forged_receipts_are_refused, genuine_receipts_are_read, mangled_receipts_never_panic,

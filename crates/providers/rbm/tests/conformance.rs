@@ -96,6 +96,10 @@ impl Subject for Rbm {
         Vec::new()
     }
 
+    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
+        None
+    }
+
     fn complaint(&self, text: &str) -> Answer {
         complaint(400, "INVALID_ARGUMENT", text)
     }

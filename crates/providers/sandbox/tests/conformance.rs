@@ -77,6 +77,10 @@ impl Subject for Sandbox {
         Vec::new()
     }
 
+    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
+        None
+    }
+
     fn complaint(&self, text: &str) -> Answer {
         let text: String =
             text.chars().filter(|letter| !letter.is_control() && !"\"\\".contains(*letter)).collect();

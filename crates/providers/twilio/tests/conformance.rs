@@ -94,6 +94,10 @@ impl Subject for Twilio {
         Vec::new()
     }
 
+    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
+        None
+    }
+
     fn complaint(&self, text: &str) -> Answer {
         let body = serde_json::json!({ "code": 21211, "message": text, "more_info": text, "status": 400 });
         Answer::json(400, body.to_string())

@@ -84,6 +84,10 @@ impl Subject for WhatsApp {
         Vec::new()
     }
 
+    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
+        None
+    }
+
     fn complaint(&self, text: &str) -> Answer {
         error_answer(400, 100, text)
     }
