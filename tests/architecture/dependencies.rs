@@ -32,7 +32,7 @@ const BANNED: [(&str, &str); 14] = [
 const SINGLE: [&str; 7] = ["rustls", "ring", "reqwest", "hyper", "h2", "tonic", "tokio"];
 
 /// Crates that know the wire, a store or a terminal; nobody else may name them, except in tests.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 10] = [
     ("backoff", &["otter-runtime"]),
     ("getrandom", &["otter-runtime"]),
     ("redis", &["otter-store-redis"]),
@@ -41,11 +41,13 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("prometheus", &["otter-telemetry"]),
     ("clap", &["otter"]),
     ("rlibphonenumber", &["otter-domain"]),
+    ("icu_locale", &["otter-domain"]),
+    ("icu_properties", &["otter-domain"]),
 ];
 
 /// All that the pure crates may name: arithmetic on values. No runtime, no logs, no wire format.
 const PURE: [(&str, &[&str]); 3] = [
-    ("otter-domain", &["rlibphonenumber", "thiserror", "uuid", "zeroize"]),
+    ("otter-domain", &["icu_locale", "icu_properties", "rlibphonenumber", "thiserror", "uuid", "zeroize"]),
     ("otter-decision", &["base64", "hmac", "sha2", "subtle", "thiserror"]),
     ("otter-message", &["thiserror"]),
 ];

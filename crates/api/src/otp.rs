@@ -261,6 +261,7 @@ fn answer_to_send(sent: &Sent, country: Country) -> SendOtpResponse {
         verification_id: accepted.map_or_else(String::new, |verification| verification.id.to_string()),
         state: state.into(),
         masked_recipient: sent.masked.clone(),
+        locale: sent.locale.as_ref().map(ToString::to_string).unwrap_or_default(),
         country: country.to_string(),
         plan: sent.plan.as_ref().map(plan::plan),
         expire_time: accepted.map(|_| timestamp(sent.expires_at)),

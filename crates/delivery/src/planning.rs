@@ -64,6 +64,7 @@ fn facts(
         purpose: &question.purpose.name,
         channel,
         locale: question.locale,
+        country,
         context: question.context,
         remaining: question.ttl,
     };

@@ -43,7 +43,7 @@ pub use id::{
     Version, WorkerId,
 };
 pub use limit::{LimitKind, LimitRule};
-pub use locale::{InvalidLocale, Locale};
+pub use locale::{Distance, InvalidLocale, Locale};
 pub use moment::{Clock, Moment};
 pub use phone::{InvalidNumber, LineType, PhoneNumber};
 pub use plan::{Candidate, ChoiceReason, Considered, Exclusion, Plan};

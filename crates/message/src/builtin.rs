@@ -47,9 +47,9 @@ impl Medium {
 /// The built-in texts of one language.
 #[derive(Debug, Clone)]
 pub(crate) struct Language {
-    tags: &'static [&'static str],
-    /// The language's own tag, the first of `tags`.
+    /// The language's own tag, the first of the table's.
     pub(crate) locale: Locale,
+    tags: Vec<Locale>,
     plain: Media,
     payment: Media,
 }
@@ -75,23 +75,32 @@ impl Language {
         }
     }
 
-    /// Whether this is the language of exactly this tag.
-    pub(crate) fn has_tag(&self, tag: &str) -> bool {
-        self.tags.contains(&tag)
+    /// Every tag that the language's texts stand under.
+    pub(crate) fn locales(&self) -> impl Iterator<Item = &Locale> {
+        self.tags.iter()
     }
+}
+
+/// The language that fits a wish best; `None` if there is none of it.
+pub(crate) fn nearest<'a>(languages: &'a [Language], wish: &Locale) -> Option<&'a Language> {
+    let tags = languages.iter().flat_map(Language::locales);
+    let best = Locale::best_fit(std::slice::from_ref(wish), tags)?;
+    languages.iter().find(|language| language.tags.contains(best))
 }
 
 /// Reads every built-in text, in the order of the table; English is the first.
 pub(crate) fn languages() -> Vec<Language> {
     let language = |texts: &crate::builtin_texts::Texts| {
-        let locale = Locale::parse(texts.tags[0]).expect("built-in tags are language tags");
+        let tag = |tag: &&str| Locale::parse(tag).expect("built-in tags are language tags");
+        let tags: Vec<Locale> = texts.tags.iter().map(tag).collect();
+        let locale = tags[0].clone();
         let media = |wordings: &Wordings| Media {
             sms: templates(wordings.sms, &locale),
             rcs: templates(&[wordings.rcs], &locale),
             voice: templates(&[wordings.voice], &locale),
         };
         let (plain, payment) = (media(&texts.plain), media(&texts.payment));
-        Language { tags: texts.tags, locale, plain, payment }
+        Language { locale, tags, plain, payment }
     };
     TEXTS.iter().map(language).collect()
 }
@@ -179,8 +188,7 @@ mod tests {
     fn english_is_first_and_no_tag_stands_twice() {
         let languages = languages();
         assert_eq!(languages[0].locale, Locale::english());
-        let mut tags: Vec<&str> =
-            languages.iter().flat_map(|language| language.tags.iter().copied()).collect();
+        let mut tags: Vec<&str> = languages.iter().flat_map(Language::locales).map(Locale::as_str).collect();
         let all = tags.len();
         tags.sort_unstable();
         tags.dedup();

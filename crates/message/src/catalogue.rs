@@ -32,10 +32,13 @@ pub struct Wish<'a> {
     pub tenant: &'a TenantId,
     /// What the code is for.
     pub purpose: &'a PurposeName,
-    /// The language wanted; see [`Catalogue::locale`]. One that nobody has texts in becomes English (FMT-60).
+    /// The language wanted; see [`Catalogue::locale`]. One that the channel has no text in becomes the country's, or
+    /// English (FMT-60).
     pub locale: &'a Locale,
     /// The way to the person.
     pub channel: Channel,
+    /// The number's country, whose language is used where a channel has nothing in the one wanted.
+    pub country: Country,
     /// Amount and payee, if the code confirms a payment.
     pub context: &'a Context,
     /// How long the code is still valid. Texts tell it in whole minutes, rounded down and at least 1; a WhatsApp
@@ -104,18 +107,28 @@ impl Catalogue {
         if problems.is_empty() { Ok(Self { languages, tenants: checked }) } else { Err(problems) }
     }
 
-    /// Chooses the language for a recipient (FMT-60): the one asked for if there is any text in it or in a shorter form
-    /// of its tag, else the country's, else English.
-    pub fn locale(&self, tenant: &TenantId, asked: Option<&Locale>, country: Country) -> Locale {
-        let texts = self.tenants.get(tenant);
-        let known = |locale: &Locale| {
-            locale.fallbacks().any(|tag| {
-                self.languages.iter().any(|language| language.has_tag(tag))
-                    || texts.is_some_and(|texts| texts.writes(tag))
-            })
+    /// Chooses the language for a recipient (FMT-60): the best fit of those asked for, the most wanted first, among the
+    /// languages of all texts and templates; else the purpose's `usual` one, else the country's, else English.
+    ///
+    /// It keeps what was asked for more exactly than any text is (`de-AT`, for a voice), unless the nearest text is in
+    /// another script or a related language: then it is that text's.
+    pub fn locale(
+        &self,
+        tenant: &TenantId,
+        asked: &[Locale],
+        usual: Option<&Locale>,
+        country: Country,
+    ) -> Locale {
+        let own = self.tenants.get(tenant).into_iter().flat_map(Texts::locales);
+        let known: Vec<&Locale> = self.languages.iter().flat_map(Language::locales).chain(own).collect();
+        let meet = |wishes: &[Locale]| {
+            let best = Locale::best_fit(wishes, known.iter().copied())?;
+            let is_met = |wish: &&Locale| wish.distance(best).is_some_and(|distance| !distance.is_far());
+            Some(wishes.iter().find(is_met).unwrap_or(best).clone())
         };
-        let of_country = locale::default_of(country);
-        asked.cloned().into_iter().chain([of_country]).find(known).unwrap_or_else(Locale::english)
+        let usual = usual.and_then(|usual| meet(std::slice::from_ref(usual)));
+        let of_country = || meet(&[locale::default_of(country)]);
+        meet(asked).or(usual).or_else(of_country).unwrap_or_else(Locale::english)
     }
 
     /// Whether [`Self::render`] would give a message now, for planning before there is a code.
@@ -148,18 +161,19 @@ impl Catalogue {
     }
 
     fn choose<'a>(&'a self, wish: &Wish<'_>) -> Result<Choice<'a>, NoContent> {
-        let Wish { tenant, purpose, locale, channel, context, remaining } = *wish;
+        let Wish { tenant, purpose, locale, channel, country, context, remaining } = *wish;
         let texts = self.tenants.get(tenant).ok_or_else(|| NoContent::UnknownTenant(tenant.clone()))?;
         let kind = texts.kind_of_message(purpose, context);
         let kind = kind.ok_or_else(|| NoContent::PaymentMissing(purpose.clone()))?;
+        let locales = [locale.clone(), locale::default_of(country)];
         match (Medium::of(channel), kind) {
             (Some(medium), Kind::Plain | Kind::Payment) => {
-                let wordings = self.wordings(texts, kind, medium, Some(purpose), locale);
+                let wordings = self.wordings(texts, kind, medium, Some(purpose), &locales);
                 Ok(Choice::Written(texts, medium, wordings))
             }
             (None, Kind::Payment) => Err(NoContent::PaymentUnsupported(channel)),
             (None, Kind::Plain) => {
-                let approved = texts.approved(purpose, locale, remaining).map(Choice::Approved);
+                let approved = texts.approved(purpose, &locales, remaining).map(Choice::Approved);
                 approved.map_err(|none| match none {
                     NoneApproved::Missing => NoContent::NoTemplate(channel),
                     NoneApproved::Outlives(shortest) => {
@@ -170,15 +184,15 @@ impl Catalogue {
         }
     }
 
-    /// The wordings for a case: the operator's in the nearest language, the built-in ones in it, then the same in
-    /// English.
+    /// The wordings for a case, for the first of these languages that there are any for: the operator's in it, or the
+    /// built-in ones; then the same in English.
     pub(crate) fn wordings<'a>(
         &'a self,
         texts: &'a Texts,
         kind: Kind,
         medium: Medium,
         purpose: Option<&PurposeName>,
-        locale: &Locale,
+        locales: &[Locale],
     ) -> Wordings<'a> {
         let own = |locale: &Locale| {
             let text = texts.own_text(kind, medium, purpose, locale)?;
@@ -189,10 +203,10 @@ impl Catalogue {
             locale: &language.locale,
             own: false,
         };
-        let nearest =
-            locale.fallbacks().find_map(|tag| self.languages.iter().find(|known| known.has_tag(tag)));
-        own(locale)
-            .or_else(|| nearest.map(built_in))
+        let nearest = |locale: &Locale| builtin::nearest(&self.languages, locale).map(built_in);
+        let mut wanted = locales.iter();
+        wanted
+            .find_map(|locale| own(locale).or_else(|| nearest(locale)))
             .or_else(|| own(&Locale::english()))
             .unwrap_or_else(|| built_in(&self.languages[0]))
     }

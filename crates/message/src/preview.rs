@@ -74,7 +74,8 @@ impl Catalogue {
             PaymentPolicy::Required => Some(sample_bill()),
         };
         let kind = if bill.is_some() { Kind::Payment } else { Kind::Plain };
-        let Wordings { wordings, own, .. } = self.wordings(texts, kind, medium, Some(purpose), locale);
+        let Wordings { wordings, own, .. } =
+            self.wordings(texts, kind, medium, Some(purpose), std::slice::from_ref(locale));
         let code = Code::parse(SAMPLE_CODE).expect("the sample is six digits");
         let particulars = Particulars { minutes: 5, bill: bill.as_ref(), code: &code };
         let (text, room) = match medium {

@@ -168,7 +168,8 @@ impl Texts {
         }
     }
 
-    /// The operator's text for a case: the purpose's own before the tenant's, the nearest language first.
+    /// The operator's text for a case: the purpose's own before the tenant's, the nearest tag first; never one in another
+    /// script, for which there may be a built-in text.
     pub(crate) fn own_text(
         &self,
         kind: Kind,
@@ -177,15 +178,16 @@ impl Texts {
         locale: &Locale,
     ) -> Option<&OwnText> {
         let texts = self.own.iter().filter(|text| text.kind == kind && text.medium == medium);
-        nearest(texts, purpose, locale, |text| (text.purpose.as_ref(), &text.locale))
+        let found = nearest(texts, purpose, locale, |text| (text.purpose.as_ref(), &text.locale))?;
+        locale.distance(&found.locale).is_some_and(|distance| !distance.is_far()).then_some(found)
     }
 
-    /// The approved template for a code that lives this much longer (FMT-32): the nearest language, then English, then
-    /// whatever there is, and of these the one that the vendor keeps longest.
+    /// The approved template for a code that lives this much longer (FMT-32): of the first of these languages that there
+    /// is one for, then English, then whatever there is, and of these the one that the vendor keeps longest.
     pub(crate) fn approved(
         &self,
         purpose: &PurposeName,
-        locale: &Locale,
+        locales: &[Locale],
         remaining: Duration,
     ) -> Result<&WhatsAppTemplate, NoneApproved> {
         let serves =
@@ -197,7 +199,7 @@ impl Texts {
                 (template.purpose.as_ref(), &template.locale)
             })
         };
-        if let Some(found) = nearest(locale).or_else(|| nearest(&Locale::english())) {
+        if let Some(found) = locales.iter().chain([&Locale::english()]).find_map(nearest) {
             return Ok(found);
         }
         let shortest = of_purpose.map(|template| template.send_ttl).min();
@@ -205,9 +207,10 @@ impl Texts {
         in_time.clone().next().ok_or(outlives)
     }
 
-    /// Whether the operator wrote any text in a language of exactly this tag.
-    pub(crate) fn writes(&self, tag: &str) -> bool {
-        self.own.iter().any(|text| text.locale.as_str() == tag)
+    /// The languages of the operator's texts and approved templates.
+    pub(crate) fn locales(&self) -> impl Iterator<Item = &Locale> {
+        let approved = self.approved.iter().map(|template| &template.locale);
+        self.own.iter().map(|text| &text.locale).chain(approved)
     }
 }
 
@@ -233,19 +236,19 @@ fn frame_flaws(brand: &str, lines: &Lines, max_parts: u8) -> Vec<(Place, Flaw)> 
     brand.chain(host).chain(hash).chain(parts).collect()
 }
 
-/// Finds what stands for a purpose, or else for all of them, in the nearest language (BCP 47 lookup, FMT-60).
+/// Finds what stands for a purpose, or else for all of them, in the language that fits best (FMT-60). For the purpose comes
+/// before nearer in region, but not before the right script.
 fn nearest<'a, T>(
     items: impl Iterator<Item = &'a T> + Clone,
     purpose: Option<&PurposeName>,
     locale: &Locale,
     key: impl Fn(&'a T) -> (Option<&'a PurposeName>, &'a Locale),
 ) -> Option<&'a T> {
-    let scopes = purpose.map(Some).into_iter().chain([None]);
-    let mut cases = scopes.flat_map(|scope| locale.fallbacks().map(move |tag| (scope, tag)));
-    cases.find_map(|(scope, tag)| {
-        items.clone().find(|item| {
-            let (purpose, locale) = key(item);
-            purpose == scope && locale.as_str() == tag
-        })
-    })
+    let fits = items.filter_map(|item| {
+        let (own, tag) = key(item);
+        let is_general = own.is_none();
+        let distance = locale.distance(tag).filter(|_| is_general || own == purpose)?;
+        Some(((distance.is_far(), is_general, distance), item))
+    });
+    fits.min_by_key(|(order, _)| *order).map(|(_, item)| item)
 }

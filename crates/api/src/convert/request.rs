@@ -41,7 +41,6 @@ pub(crate) fn send(request: SendOtpRequest, tenant: &TenantPolicy) -> Result<Sen
     let subject = fields.optional("subject", &request.subject, Subject::parse);
     let shown = request.payment.as_ref().map(|payment| payee_name(&mut fields, &payment.payee_name));
     let context = context(&mut fields, &request.context, request.payment.as_ref(), shown);
-    let locale = fields.optional("locale", &request.locale, Locale::parse);
     let preferred = channels(&mut fields, "preferred_channels", &request.preferred_channels);
     let allowed = channels(&mut fields, "allowed_channels", &request.allowed_channels);
     let code = fields.optional("code", &request.code, Code::parse);
@@ -63,7 +62,8 @@ pub(crate) fn send(request: SendOtpRequest, tenant: &TenantPolicy) -> Result<Sen
         purpose: purpose.expect(READ),
         subject,
         context,
-        locale,
+        // A wish is met as well as can be; there is nothing about it to refuse.
+        locales: Locale::wishes(&request.locale),
         allowed,
         preferred,
         code,

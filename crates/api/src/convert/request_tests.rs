@@ -80,12 +80,29 @@ fn a_request_is_read_as_it_was_meant() {
     let read = send(request, &tenant()).unwrap();
     assert_eq!(read.number.reveal(), "+4915112345678");
     assert_eq!(read.context, Context::Text("order 17".to_owned()));
-    assert_eq!(read.locale.unwrap().as_str(), "pt-BR");
+    assert_eq!(read.locales, [Locale::parse("pt-BR").unwrap()]);
     assert_eq!(read.preferred, [Channel::WhatsApp]);
     assert_eq!(read.allowed, [Channel::WhatsApp, Channel::Sms]);
     assert_eq!(read.code.unwrap().reveal(), "042137");
     assert_eq!(read.ttl, Some(Duration::from_secs(120)));
     assert_eq!(read.request_id, Some(RequestId::parse("call-1").unwrap()));
+}
+
+#[test]
+fn no_wish_for_a_language_fails_a_send_fmt_60() {
+    let check = |wish: &str, expected: &[&str]| {
+        let read = send(SendOtpRequest { locale: wish.into(), ..good() }, &tenant()).unwrap();
+        let found: Vec<_> = read.locales.iter().map(Locale::as_str).collect();
+        assert_eq!(found, expected, "{wish}");
+    };
+    check("zh_CN_#Hans", &["zh-Hans-CN"]);
+    check("de_DE.UTF-8", &["de-DE"]);
+    check("*", &[]);
+    check("in", &["id"]);
+    check("iw", &["he"]);
+    check("fr-CH, fr;q=0.9, en;q=0.8, *;q=0.5", &["fr-CH", "fr", "en"]);
+    check("german!", &[]);
+    check(&"x-".repeat(5000), &[]);
 }
 
 #[test]
@@ -101,7 +118,6 @@ fn each_field_is_named_when_it_is_wrong() {
     only_bad(SendOtpRequest { purpose: "Log In".into(), ..good() }, "purpose");
     only_bad(SendOtpRequest { subject: "two words".into(), ..good() }, "subject");
     only_bad(SendOtpRequest { context: "x".repeat(513), ..good() }, "context");
-    only_bad(SendOtpRequest { locale: "german!".into(), ..good() }, "locale");
     only_bad(SendOtpRequest { preferred_channels: vec![1, 1], ..good() }, "preferred_channels");
     only_bad(SendOtpRequest { preferred_channels: vec![0], ..good() }, "preferred_channels");
     only_bad(SendOtpRequest { allowed_channels: vec![17], ..good() }, "allowed_channels");

@@ -35,8 +35,8 @@ pub struct SendRequest {
     pub subject: Option<Subject>,
     /// What the code is bound to.
     pub context: Context,
-    /// The language wanted.
-    pub locale: Option<Locale>,
+    /// The languages wanted, the most wanted first; empty leaves it to the purpose and the number's country.
+    pub locales: Vec<Locale>,
     /// The only channels allowed; empty is all.
     pub allowed: Vec<Channel>,
     /// Channels to be tried first.
@@ -58,6 +58,8 @@ pub struct Sent {
     pub verification: Option<Verification>,
     /// The plan; `None` when a repeat is answered whose verification has ended.
     pub plan: Option<Plan>,
+    /// The language that the message is in; `None` when a repeat is answered whose verification has ended.
+    pub locale: Option<Locale>,
     /// When the codes expire; for a dry run, when they would.
     pub expires_at: Moment,
     /// When a resend is allowed, if ever.
@@ -96,12 +98,12 @@ impl Intake {
         let route =
             setup.routes.get(&purpose.route).expect("the configuration has every route that a purpose names");
         let ttl = request.ttl.unwrap_or(purpose.ttl);
-        let asked = request.locale.as_ref().or(purpose.locale.as_ref());
-        let locale = setup.catalogue.locale(&request.tenant, asked, request.number.country());
+        let (usual, country) = (purpose.locale.as_ref(), request.number.country());
+        let locale = setup.catalogue.locale(&request.tenant, &request.locales, usual, country);
         let home = self.home(&request.number);
         let plan = self.plan(setup, request, purpose, route, &locale, ttl);
         if request.dry_run {
-            return Ok(self.explained(request, plan, ttl));
+            return Ok(self.explained(request, plan, locale, ttl));
         }
         let Some(first) = plan.candidates.first() else {
             return Err(match self.relief(setup, route, &plan, home) {
@@ -307,11 +309,12 @@ impl Intake {
         drawing::fresh(code, opening.id, &opening.purpose, &opening.context, &self.keys)
     }
 
-    fn explained(&self, request: &SendRequest, plan: Plan, ttl: Duration) -> Sent {
+    fn explained(&self, request: &SendRequest, plan: Plan, locale: Locale, ttl: Duration) -> Sent {
         Sent {
             verification: None,
             restricted: is_restricted(&plan),
             plan: Some(plan),
+            locale: Some(locale),
             expires_at: self.books.now() + ttl,
             resend_allowed_at: None,
             repeated: false,
@@ -328,13 +331,14 @@ impl Intake {
             Context::None | Context::Text(_) => "",
         };
         let context = request.context.canonical();
+        let locales = request.locales.iter().map(Locale::as_str).collect::<Vec<_>>().join(",");
         let fields: [&[u8]; 10] = [
             b"send",
             request.purpose.as_str().as_bytes(),
             context.as_bytes(),
             payee.as_bytes(),
             request.subject.as_ref().map_or("", Subject::as_str).as_bytes(),
-            request.locale.as_ref().map_or("", Locale::as_str).as_bytes(),
+            locales.as_bytes(),
             allowed.as_bytes(),
             preferred.as_bytes(),
             request.code.as_ref().map_or("", |code| code.reveal()).as_bytes(),
@@ -363,9 +367,11 @@ fn admit(request: &SendRequest, tenant: &TenantPolicy, purpose: &PurposePolicy) 
 
 fn answer(verification: Verification, purpose: &PurposePolicy, repeated: bool) -> Sent {
     let plan = verification.private.as_ref().map(|private| private.plan.clone());
+    let locale = verification.private.as_ref().map(|private| private.locale.clone());
     Sent {
         restricted: plan.as_ref().is_some_and(is_restricted),
         plan,
+        locale,
         expires_at: verification.expires_at,
         resend_allowed_at: lifecycle::resend_allowed_at(&verification, &purpose.lifecycle),
         repeated,

@@ -149,6 +149,7 @@ impl Lane {
             purpose: &verification.purpose,
             channel: attempt.channel,
             locale: &private.locale,
+            country: verification.country,
             context: &private.context,
             remaining,
         };

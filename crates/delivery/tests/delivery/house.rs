@@ -200,7 +200,7 @@ impl House {
             purpose: PurposeName::parse("login").unwrap(),
             subject: None,
             context: Context::None,
-            locale: None,
+            locales: Vec::new(),
             allowed: Vec::new(),
             preferred: Vec::new(),
             code: None,

@@ -179,7 +179,7 @@ impl Operator {
             purpose: purpose(),
             subject: None,
             context: Context::None,
-            locale: None,
+            locales: Vec::new(),
             allowed: if body == Body::OnlySms { vec![Channel::Sms] } else { Vec::new() },
             preferred: Vec::new(),
             code: None,

@@ -77,6 +77,7 @@ fn render(catalogue: &Catalogue, case: &Case) -> Result<Content, NoContent> {
         tenant: &tenant,
         purpose: &purpose,
         locale: &locale,
+        country: Country::NONE,
         channel: case.channel,
         context: &case.context,
         remaining: Duration::from_secs(case.remaining),
@@ -242,9 +243,9 @@ fn language_is_the_one_asked_for_then_the_countrys_then_english_fmt_60() {
         ..texts()
     });
     let check = |asked: Option<&str>, country, expected| {
-        let asked = asked.map(locale);
-        let found = catalogue.locale(&tenant(), asked.as_ref(), Country::parse(country).unwrap());
-        assert_eq!(found.as_str(), expected);
+        let asked: Vec<Locale> = asked.map(Locale::wishes).unwrap_or_default();
+        let found = catalogue.locale(&tenant(), &asked, None, Country::parse(country).unwrap());
+        assert_eq!(found.as_str(), expected, "{asked:?} {country}");
     };
     check(Some("pt-BR"), "DE", "pt-BR");
     check(Some("de-CH"), "FR", "de-CH");
@@ -254,6 +255,59 @@ fn language_is_the_one_asked_for_then_the_countrys_then_english_fmt_60() {
     check(None, "KR", "en");
     check(None, "TW", "zh-Hant");
     check(Some("tlh"), "ZZ", "en");
+    check(Some("tlh, fr;q=0.5"), "DE", "fr");
+    check(Some("zh_TW_#Hant"), "US", "zh-Hant-TW");
+    check(Some("yue"), "US", "zh-Hant");
+    check(Some("iw, in"), "DE", "id");
+    check(Some("*"), "DE", "de");
+    let usual = catalogue.locale(&tenant(), &[], Some(&locale("it")), Country::parse("DE").unwrap());
+    assert_eq!(usual.as_str(), "it");
+    let asked = catalogue.locale(&tenant(), &[locale("yue")], Some(&locale("it")), Country::NONE);
+    assert_eq!(asked.as_str(), "zh-Hant");
+}
+
+#[test]
+fn chinese_is_written_in_the_script_that_its_country_writes_fmt_60() {
+    let catalogue = catalogue(TenantTexts {
+        overrides: vec![own(None, "zh", Channel::Sms, "{brand} {code} 简体")],
+        ..texts()
+    });
+    let check = |tag, expected: &str| {
+        assert!(text(&catalogue, &Case { locale: tag, ..LOGIN }).contains(expected), "{tag}");
+    };
+    check("zh-CN", "简体");
+    check("zh-SG", "简体");
+    check("zh-Hans-HK", "简体");
+    check("zh-TW", "驗證碼");
+    check("zh-HK", "驗證碼");
+    check("zh-Hant-MY", "驗證碼");
+}
+
+#[test]
+fn a_channel_without_the_language_uses_the_countrys_fmt_60() {
+    let whatsapp = vec![approved("nl", "code_nl", 60), approved("en-US", "code_en", 60)];
+    let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
+    let (tenant, purpose, germany) = (tenant(), purpose("login"), Country::parse("DE").unwrap());
+    let locale = catalogue.locale(&tenant, &[locale("nl-BE")], None, germany);
+    assert_eq!(locale.as_str(), "nl-BE");
+    let told = |channel| {
+        let wish = Wish {
+            tenant: &tenant,
+            purpose: &purpose,
+            locale: &locale,
+            country: germany,
+            channel,
+            context: &Context::None,
+            remaining: Duration::from_secs(300),
+        };
+        match catalogue.render(&wish, &Code::parse("042137").unwrap()).unwrap() {
+            Content::Sms(sms) => sms.text.reveal().to_owned(),
+            Content::WhatsApp(call) => format!("{} {}", call.template, call.language),
+            Content::Rcs(_) | Content::Voice(_) => unreachable!("neither was asked for"),
+        }
+    };
+    assert_eq!(told(Channel::WhatsApp), "code_nl nl");
+    assert!(told(Channel::Sms).starts_with("042137 ist dein"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Channels to try first, in this order
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     prefer: Vec<ChannelName>,
-    /// The language of the message, for example pt-BR
+    /// The language wished for, for example pt-BR, or several: de-CH,fr;q=0.8
     #[arg(long, value_name = "TAG", default_value = "", hide_default_value = true)]
     locale: String,
     /// A code of your own, 6 to 10 digits; others can see a command's options

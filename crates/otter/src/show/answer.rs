@@ -23,6 +23,9 @@ impl Shown for SendOtpResponse {
             }
         };
         let mut facts = vec![("number", format!("{} ({})", self.masked_recipient, self.country))];
+        if !self.locale.is_empty() {
+            facts.push(("language", self.locale.clone()));
+        }
         let times = [("expires", &self.expire_time), ("resend from", &self.resend_allowed_time)];
         facts.extend(times.into_iter().filter_map(|(name, at)| Some((name, time::moment(at.as_ref()?)))));
         if self.restricted {
