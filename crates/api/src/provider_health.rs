@@ -1,8 +1,12 @@
 //! How a provider is doing, for operators.
 
+use std::collections::BTreeMap;
+
 use otter_contract::admin::v1::{self as admin, ProviderHealth};
-use otter_decision::breaker::State;
-use otter_domain::{Channel, Moment, Segment};
+use otter_contract::v1;
+use otter_decision::breaker::{State, Witness};
+use otter_domain::{BreakerScope, Channel, Moment, Segment};
+use otter_evidence::NotClosed;
 use otter_store::LaneDepth;
 
 use crate::convert::{channel, duration, timestamp};
@@ -16,7 +20,7 @@ pub(crate) struct Facts<'a> {
     /// What it offers.
     pub(crate) channels: &'a [Channel],
     /// Its breakers that are not closed.
-    pub(crate) breakers: &'a [(Segment, State)],
+    pub(crate) breakers: &'a [NotClosed],
     /// Where it was used in the last hour.
     pub(crate) used: &'a [Segment],
     pub(crate) lane: LaneDepth,
@@ -25,7 +29,7 @@ pub(crate) struct Facts<'a> {
 
 /// The health, and what it rests on.
 pub(crate) fn health(facts: &Facts<'_>) -> (ProviderHealth, Vec<String>) {
-    let mut reasons: Vec<_> = facts.breakers.iter().map(|(segment, state)| told(segment, *state)).collect();
+    let mut reasons: Vec<_> = facts.breakers.iter().map(told).collect();
     let age = facts.lane.oldest.map(|oldest| facts.now.since(oldest));
     if let Some(age) = age.filter(|age| *age > SLOW_LANE) {
         reasons.push(format!("The oldest job has waited for {} s.", age.as_secs()));
@@ -44,37 +48,65 @@ pub(crate) fn health(facts: &Facts<'_>) -> (ProviderHealth, Vec<String>) {
     (health, reasons)
 }
 
-/// Whether a channel's breakers are open wherever it was used.
+/// Whether a channel's breakers are open wherever it was used, or the account's own is. One text that is not sent leaves
+/// the channel to the others.
 fn is_down(facts: &Facts<'_>, channel: Channel) -> bool {
-    let is_open = |segment: &Segment| {
-        facts.breakers.iter().any(|(of, state)| of == segment && matches!(state, State::Open { .. }))
+    let is_open = |one: &NotClosed| matches!(one.state, State::Open { .. });
+    let account =
+        facts.breakers.iter().any(|one| matches!(one.scope, BreakerScope::Account(_)) && is_open(one));
+    let ways = facts.breakers.iter().filter_map(|one| match &one.scope {
+        BreakerScope::Way(way) => Some((way, is_open(one))),
+        BreakerScope::Account(_) | BreakerScope::Text(_, _) => None,
+    });
+    let ways: BTreeMap<_, _> = ways.filter(|(way, _)| way.channel == channel).collect();
+    let used = facts.used.iter().filter(|way| way.channel == channel);
+    let mut known = ways.keys().copied().chain(used).peekable();
+    account || known.peek().is_some() && known.all(|way| ways.get(way) == Some(&true))
+}
+
+/// One sentence: what is shut, and by which failure.
+fn told(one: &NotClosed) -> String {
+    let what = match &one.scope {
+        BreakerScope::Account(_) => "The breaker for the whole account".to_owned(),
+        BreakerScope::Way(way) => format!("The breaker for {} to {}", way.channel, way.country),
+        BreakerScope::Text(way, text) => {
+            format!("The breaker for the text {text} by {} to {}", way.channel, way.country)
+        }
     };
-    let breakers = facts.breakers.iter().map(|(segment, _)| segment);
-    let mut known = breakers.chain(facts.used).filter(|segment| segment.channel == channel).peekable();
-    known.peek().is_some() && known.all(is_open)
+    let how = match one.state {
+        State::Open { .. } => "is open",
+        State::HalfOpen => "lets single attempts try again",
+        State::Closed => "is closed",
+    };
+    let Some(cause) = &one.cause else { return format!("{what} {how}.") };
+    let by = match cause.by {
+        Witness::Answer => "an answer",
+        Witness::Receipt => "a receipt",
+    };
+    let code = cause.vendor_code.map_or_else(String::new, |code| format!(", code {code}"));
+    format!("{what} {how}: {by} said {}{code}, about the {}.", cause.class, cause.speaks_of)
 }
 
-fn told(segment: &Segment, state: State) -> String {
-    let Segment { provider: _, channel, country } = segment;
-    match state {
-        State::Open { .. } => format!("The breaker for {channel} to {country} is open."),
-        State::HalfOpen => format!("The breaker for {channel} to {country} lets single attempts try again."),
-        State::Closed => format!("The breaker for {channel} to {country} is closed."),
-    }
-}
-
-pub(crate) fn breaker(segment: &Segment, state: State) -> admin::Breaker {
-    let (wire, probe_time) = match state {
+pub(crate) fn breaker(one: &NotClosed) -> admin::Breaker {
+    let (wire, probe_time) = match one.state {
         State::Closed => (admin::BreakerState::Closed, None),
         State::Open { until } => (admin::BreakerState::Open, Some(timestamp(until))),
         State::HalfOpen => (admin::BreakerState::HalfOpen, None),
     };
+    let (way, text) = match &one.scope {
+        BreakerScope::Account(_) => (None, None),
+        BreakerScope::Way(way) => (Some(way), None),
+        BreakerScope::Text(way, text) => (Some(way), Some(text)),
+    };
+    let code = one.cause.and_then(|cause| cause.vendor_code);
     admin::Breaker {
-        channel: channel(segment.channel).into(),
-        country: segment.country.to_string(),
+        channel: way.map_or(v1::Channel::Unspecified, |way| channel(way.channel)).into(),
+        country: way.map_or_else(String::new, |way| way.country.to_string()),
         state: wire.into(),
-        reason: told(segment, state),
+        reason: told(one),
         probe_time,
+        text: text.map_or_else(String::new, ToString::to_string),
+        vendor_error: code.map_or_else(String::new, |code| code.to_string()),
     }
 }
 
@@ -87,7 +119,8 @@ pub(crate) fn lane(lane: LaneDepth, now: Moment) -> admin::Lane {
 mod tests {
     use std::time::Duration;
 
-    use otter_domain::{Country, ProviderName};
+    use otter_domain::{Country, FailureClass, ProviderName, SpeaksOf, TextName};
+    use otter_evidence::Cause;
 
     use super::*;
 
@@ -99,7 +132,11 @@ mod tests {
         Segment { provider, channel, country: Country::parse(country).expect("it is a country") }
     }
 
-    fn check(breakers: &[(Segment, State)], used: &[Segment], oldest: Option<u64>, expected: ProviderHealth) {
+    fn way(segment: &Segment, state: State) -> NotClosed {
+        NotClosed { scope: BreakerScope::Way(segment.clone()), state, cause: None }
+    }
+
+    fn check(breakers: &[NotClosed], used: &[Segment], oldest: Option<u64>, expected: ProviderHealth) {
         let oldest = oldest.map(|seconds| NOW - Duration::from_secs(seconds));
         let lane = LaneDepth { ready: u64::from(oldest.is_some()), oldest };
         let channels = [Channel::Sms, Channel::Voice];
@@ -116,15 +153,35 @@ mod tests {
         check(&[], &[], None, ProviderHealth::Idle);
         check(&[], &used, Some(4), ProviderHealth::Healthy);
         check(&[], &used, Some(6), ProviderHealth::Degraded);
-        check(&[(sms.clone(), OPEN)], &used, None, ProviderHealth::Degraded);
-        check(
-            &[(sms.clone(), OPEN), (voice.clone(), State::HalfOpen)],
-            &used,
-            None,
-            ProviderHealth::Degraded,
-        );
-        check(&[(sms.clone(), OPEN), (voice.clone(), OPEN)], &used, None, ProviderHealth::Down);
+        check(&[way(&sms, OPEN)], &used, None, ProviderHealth::Degraded);
+        check(&[way(&sms, OPEN), way(&voice, State::HalfOpen)], &used, None, ProviderHealth::Degraded);
+        check(&[way(&sms, OPEN), way(&voice, OPEN)], &used, None, ProviderHealth::Down);
         let elsewhere = [sms.clone(), voice.clone(), segment(Channel::Sms, "FR")];
-        check(&[(sms, OPEN), (voice, OPEN)], &elsewhere, None, ProviderHealth::Degraded);
+        check(&[way(&sms, OPEN), way(&voice, OPEN)], &elsewhere, None, ProviderHealth::Degraded);
+        let account = BreakerScope::Account(sms.provider.clone());
+        let account = NotClosed { scope: account, state: OPEN, cause: None };
+        check(&[account], &elsewhere, None, ProviderHealth::Down);
+        let text = BreakerScope::Text(sms.clone(), TextName::of(&["shop", "login", "de"]));
+        let text = NotClosed { scope: text, state: OPEN, cause: None };
+        check(&[text], &[sms], None, ProviderHealth::Degraded);
+    }
+
+    #[test]
+    fn a_reason_says_what_is_shut_and_who_said_why() {
+        let sms = segment(Channel::Sms, "US");
+        let cause = Cause {
+            by: Witness::Receipt,
+            class: FailureClass::Misconfigured,
+            speaks_of: SpeaksOf::Sender,
+            vendor_code: Some(30_034.into()),
+        };
+        let one = NotClosed { scope: BreakerScope::Way(sms), state: OPEN, cause: Some(cause) };
+        let said =
+            "The breaker for sms to US is open: a receipt said misconfigured, code 30034, about the sender.";
+        assert_eq!(told(&one), said);
+        let account = BreakerScope::Account(one.scope.provider().clone());
+        let wire = breaker(&NotClosed { scope: account, ..one });
+        assert_eq!((wire.channel(), wire.country.as_str()), (v1::Channel::Unspecified, ""));
+        assert_eq!(wire.vendor_error, "30034");
     }
 }

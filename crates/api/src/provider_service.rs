@@ -12,8 +12,8 @@ use otter_contract::admin::v1::{
 };
 use otter_contract::v1::ErrorReason;
 use otter_delivery::Intake;
-use otter_domain::{Moment, ProviderName};
-use otter_evidence::{Rates, Window, read_notes, write_note};
+use otter_domain::{Moment, ProviderName, VendorCode};
+use otter_evidence::{Rates, Window, read_codes, read_notes, write_note};
 use otter_store::LaneDepth;
 use tonic::{Request, Response, Status};
 use tracing::info;
@@ -122,10 +122,13 @@ impl ProviderDesk {
         // Another process may have paused one since this one's view was read.
         view.refresh(books).await.map_err(|error| error::books(&error))?;
         let notes = read_notes(books.store().as_ref()).await.map_err(|error| error::store(&error))?;
+        let codes = read_codes(books.store().as_ref()).await.map_err(|error| error::store(&error))?;
         let lanes = self.lanes(&names).await?;
         let now = books.now();
         let described = names.into_iter().zip(lanes);
-        Ok(described.filter_map(|(name, lane)| self.describe(&name, lane, &notes, now)).collect())
+        let unlisted = |name: &ProviderName| codes.get(name).cloned().unwrap_or_default();
+        let one = |(name, lane)| self.describe(&name, lane, &notes, &unlisted(&name), now);
+        Ok(described.filter_map(one).collect())
     }
 
     /// How much waits on each lane, over all partitions.
@@ -148,6 +151,7 @@ impl ProviderDesk {
         name: &ProviderName,
         lane: LaneDepth,
         notes: &BTreeMap<ProviderName, String>,
+        codes: &[(VendorCode, Moment)],
         now: Moment,
     ) -> Option<Provider> {
         let setup = self.intake.setup();
@@ -155,7 +159,7 @@ impl ProviderDesk {
         let channels: Vec<_> = capabilities.channels.iter().map(|ability| ability.channel).collect();
         let view = self.intake.view();
         let breakers: Vec<_> =
-            view.breakers.not_closed(now).into_iter().filter(|(of, _)| of.provider == *name).collect();
+            view.breakers.not_closed(now).into_iter().filter(|one| one.scope.provider() == name).collect();
         let used = self.rates.table(Window::OneHour, now).into_iter().map(|row| row.segment);
         let used: Vec<_> = used.filter(|segment| segment.provider == *name).collect();
         let facts = Facts { channels: &channels, breakers: &breakers, used: &used, lane, now };
@@ -172,10 +176,8 @@ impl ProviderDesk {
             pause_time: paused.map(timestamp),
             health: health.into(),
             health_reasons,
-            breakers: breakers
-                .iter()
-                .map(|(segment, state)| provider_health::breaker(segment, *state))
-                .collect(),
+            breakers: breakers.iter().map(provider_health::breaker).collect(),
+            unlisted_codes: codes.iter().map(|(code, _)| code.to_string()).collect(),
             lane: Some(provider_health::lane(lane, now)),
         })
     }

@@ -1,13 +1,15 @@
-//! The breaker of one (provider, channel, country): leaves a sick provider alone and finds out when it is well (RTE-20).
+//! A breaker leaves alone what is sick and finds out when it is well (RTE-20): an account, a way of it (channel and
+//! country), or one text on that way. A failure opens the breaker of what it speaks of, and no wider one.
 //!
-//! Closed, it remembers the last outcomes. It opens when too many of them are failures, and stays open for a time that
+//! Closed, it remembers the last outcomes, those that answers told and those that receipts told. It opens when too many of them are failures, and stays open for a time that
 //! doubles with every probe that fails. Then it is half-open: one send of real traffic at a time goes as a probe, and
-//! its outcome closes or opens the breaker again.
+//! its outcome closes or opens the breaker again; where a receipt opened it, an answer that the message was taken does not
+//! close it, but a receipt does, or half a minute without one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use otter_domain::{ErrorClass, FailureClass, Moment};
+use otter_domain::{ErrorClass, Failure, FailureClass, Moment, SpeaksOf};
 
 /// How many counted outcomes are remembered.
 const REMEMBERED: usize = 10;
@@ -27,13 +29,48 @@ const LONGEST_REST: Duration = Duration::from_secs(300);
 /// A probe whose outcome has not come by then is lost with its worker, and another may go.
 const PROBE_LOST_AFTER: Duration = Duration::from_secs(30);
 
-/// What a send says about the health of its provider.
+/// What was heard of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The provider took the message.
+    /// The provider took it, or reported that it arrived.
     Accepted,
-    /// It did not, or may not have.
-    Failed(FailureClass, ErrorClass),
+    /// It did not, or may not have, or reported that it will not arrive.
+    Failed(Failure),
+}
+
+/// Who told the outcome of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// The provider's answer to the send.
+    Answer,
+    /// A receipt that came later.
+    Receipt,
+}
+
+impl Witness {
+    /// The word used in records and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Receipt => "receipt",
+        }
+    }
+
+    /// Reads the word of [`Self::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Answer, Self::Receipt].into_iter().find(|witness| witness.as_str() == word)
+    }
+}
+
+/// How much a breaker guards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Width {
+    /// One account with all that it sends.
+    Account,
+    /// One way of it: a channel to a country, from the sender that it has there.
+    Way,
+    /// One text or template on that way.
+    Text,
 }
 
 /// What an outcome counts as.
@@ -42,26 +79,50 @@ enum Weight {
     Success,
     Failure,
     Timeout,
-    /// Our account is wrong: no outcome after it will be better.
+    /// Something of ours is wrong: no outcome after it will be better.
     Fatal,
-    /// The provider answered properly; it is not its fault that nothing was sent.
+    /// The provider answered properly; nothing that this breaker guards is at fault.
     Answered,
-    /// Says nothing: the lane is slowed instead.
+    /// Says nothing.
     Nothing,
 }
 
 impl Outcome {
-    fn weight(self) -> Weight {
-        match self {
-            Self::Accepted => Weight::Success,
-            Self::Failed(FailureClass::Misconfigured, _) => Weight::Fatal,
-            Self::Failed(FailureClass::Unavailable | FailureClass::Ambiguous, ErrorClass::Timeout) => {
-                Weight::Timeout
+    /// A failure counts where it speaks of, and nowhere else: for what is wider the provider has shown that it works, and
+    /// about what is narrower nothing was learnt.
+    fn weight(self, width: Width) -> Weight {
+        let Self::Failed(failure) = self else { return Weight::Success };
+        let of = match failure.speaks_of {
+            SpeaksOf::Account => Some(Width::Account),
+            SpeaksOf::Channel | SpeaksOf::Sender => Some(Width::Way),
+            SpeaksOf::Template => Some(Width::Text),
+            SpeaksOf::Person => None,
+        };
+        let works = match failure.class {
+            FailureClass::Rejected | FailureClass::Unroutable | FailureClass::Misconfigured => {
+                Weight::Answered
             }
-            Self::Failed(FailureClass::Unavailable | FailureClass::Ambiguous, _) => Weight::Failure,
-            Self::Failed(FailureClass::Rejected | FailureClass::Unroutable, _) => Weight::Answered,
-            Self::Failed(FailureClass::Throttled, _) => Weight::Nothing,
+            FailureClass::Throttled | FailureClass::Unavailable | FailureClass::Ambiguous => Weight::Nothing,
+        };
+        match of {
+            Some(of) if of == width => fault(&failure),
+            Some(of) if of < width => Weight::Nothing,
+            Some(_) | None => works,
         }
+    }
+}
+
+/// What a failure weighs for the breaker of what it speaks of.
+fn fault(failure: &Failure) -> Weight {
+    match failure.class {
+        FailureClass::Misconfigured => Weight::Fatal,
+        FailureClass::Unavailable | FailureClass::Ambiguous if failure.error == ErrorClass::Timeout => {
+            Weight::Timeout
+        }
+        FailureClass::Unavailable | FailureClass::Ambiguous | FailureClass::Rejected => Weight::Failure,
+        FailureClass::Unroutable => Weight::Answered,
+        // The lane is slowed instead.
+        FailureClass::Throttled => Weight::Nothing,
     }
 }
 
@@ -104,7 +165,7 @@ impl State {
     }
 }
 
-/// The breaker of one key. A new one is closed, and so is one that an operator resets by taking a new one.
+/// The breaker of one thing. A new one is closed, and so is one that an operator resets by taking a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker {
     phase: Phase,
@@ -112,83 +173,173 @@ pub struct Breaker {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    Closed { remembered: VecDeque<Weight> },
-    Open { until: Moment, rest: Duration, probe_lost_at: Option<Moment> },
+    Closed {
+        /// Receipts on messages sent before tell nothing new.
+        since: Moment,
+        /// Answers and receipts are remembered apart: one message makes one of each.
+        answers: VecDeque<Weight>,
+        receipts: VecDeque<Weight>,
+    },
+    Open {
+        /// What is heard of messages sent before tells nothing new.
+        since: Moment,
+        until: Moment,
+        rest: Duration,
+        /// Who told what it opened for. What only a receipt shows, no answer can refute.
+        by: Witness,
+        probe: Option<Probe>,
+    },
+}
+
+/// A send that was let through to see whether it works again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Probe {
+    lost_at: Moment,
+    /// The provider took it, and its receipt decides. If none has come by `lost_at`, silence is consent.
+    taken: bool,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { phase: Phase::Closed { remembered: VecDeque::new() } }
+        Self::closed(Moment::EPOCH)
     }
 }
 
 impl Breaker {
+    fn closed(since: Moment) -> Self {
+        let (answers, receipts) = (VecDeque::new(), VecDeque::new());
+        Self { phase: Phase::Closed { since, answers, receipts } }
+    }
+
     /// How the breaker reads at `now`.
     pub fn state(&self, now: Moment) -> State {
         match self.phase {
             Phase::Closed { .. } => State::Closed,
             Phase::Open { until, .. } if now < until => State::Open { until },
+            Phase::Open { probe: Some(Probe { lost_at, taken: true }), .. } if now >= lost_at => {
+                State::Closed
+            }
             Phase::Open { .. } => State::HalfOpen,
         }
     }
 
     /// Learns that another process opened its breaker until then: a closed one opens too, so that afterwards one probe
-    /// goes instead of everything.
-    pub fn adopt(&mut self, until: Moment) {
-        if let Phase::Closed { .. } = self.phase {
-            self.phase = Phase::Open { until, rest: FIRST_REST, probe_lost_at: None };
+    /// goes instead of everything. One that rests already rests as long as the other.
+    pub fn adopt(&mut self, until: Moment, by: Witness, now: Moment) {
+        match &mut self.phase {
+            Phase::Closed { .. } => {
+                self.phase = Phase::Open { since: now, until, rest: FIRST_REST, by, probe: None };
+            }
+            Phase::Open { until: own, by: told, probe, .. } if *own < until => {
+                (*own, *told, *probe) = (until, by, None);
+            }
+            Phase::Open { .. } => {}
         }
     }
 
     /// Asks for a send to be let through. Whoever gets [`Permit::Probe`] records its outcome, or gives it
     /// back.
     pub fn permits(&mut self, now: Moment) -> Permit {
-        let Phase::Open { until, probe_lost_at, .. } = &mut self.phase else { return Permit::Granted };
-        let free_at = probe_lost_at.unwrap_or(*until);
+        let Phase::Open { until, probe, .. } = &mut self.phase else { return Permit::Granted };
+        let free_at = probe.map_or(*until, |probe| probe.lost_at);
         if now < free_at {
             return Permit::Refused { until: free_at };
         }
-        *probe_lost_at = Some(now + PROBE_LOST_AFTER);
+        if probe.is_some_and(|probe| probe.taken) {
+            *self = Self::closed(now);
+            return Permit::Granted;
+        }
+        *probe = Some(Probe { lost_at: now + PROBE_LOST_AFTER, taken: false });
         Permit::Probe
     }
 
     /// Takes a probe back that did not reach the provider after all: another may go at once.
     pub fn give_back(&mut self) {
-        if let Phase::Open { probe_lost_at, .. } = &mut self.phase {
-            *probe_lost_at = None;
+        if let Phase::Open { probe, .. } = &mut self.phase {
+            *probe = None;
         }
     }
 
-    /// Learns how a send went, and says whether the breaker opened or closed by it.
+    /// Learns what became of a message that was sent at `sent_at`, and says whether the breaker opened or closed by it.
     ///
-    /// While it is open, only the outcome of a probe counts: what was sent before it opened tells nothing new.
-    pub fn record(&mut self, outcome: Outcome, now: Moment) -> bool {
-        let weight = outcome.weight();
-        match &mut self.phase {
-            Phase::Closed { remembered } => {
-                if !should_open(remembered, weight) {
-                    return false;
+    /// While it is open, only the outcome of a probe counts, and after its rest a receipt on anything sent since it
+    /// opened: what was sent before tells nothing new.
+    pub fn record(
+        &mut self,
+        outcome: Outcome,
+        width: Width,
+        by: Witness,
+        sent_at: Moment,
+        now: Moment,
+    ) -> bool {
+        let weight = outcome.weight(width);
+        match (&mut self.phase, by) {
+            (Phase::Closed { answers, .. }, Witness::Answer) => {
+                let opens = should_open(answers, weight);
+                if opens {
+                    self.open(FIRST_REST, by, now);
                 }
-                self.open(FIRST_REST, now);
+                opens
             }
-            Phase::Open { probe_lost_at: None, .. } => return false,
-            Phase::Open { rest, probe_lost_at, .. } => match weight {
-                Weight::Success | Weight::Answered => *self = Self::default(),
-                Weight::Failure | Weight::Timeout | Weight::Fatal => {
-                    let rest = (*rest * 2).min(LONGEST_REST);
-                    self.open(rest, now);
+            (Phase::Closed { since, receipts, .. }, Witness::Receipt) => {
+                let opens = sent_at >= *since && should_open(receipts, weight);
+                if opens {
+                    self.open(FIRST_REST, by, now);
                 }
-                Weight::Nothing => {
-                    *probe_lost_at = None;
-                    return false;
-                }
-            },
+                opens
+            }
+            (Phase::Open { probe: None, .. }, Witness::Answer) => false,
+            (Phase::Open { since, .. }, _) if sent_at < *since => false,
+            (Phase::Open { until, .. }, Witness::Receipt) if now < *until => false,
+            (Phase::Open { .. }, _) => self.judge_probe(weight, by, now),
         }
-        true
     }
 
-    fn open(&mut self, rest: Duration, now: Moment) {
-        self.phase = Phase::Open { until: now + rest, rest, probe_lost_at: None };
+    fn judge_probe(&mut self, weight: Weight, by: Witness, now: Moment) -> bool {
+        let Phase::Open { rest, by: opened_by, probe, .. } = &mut self.phase else { return false };
+        match weight {
+            Weight::Success | Weight::Answered if *opened_by == Witness::Receipt && by == Witness::Answer => {
+                *probe = probe.map(|probe| Probe { taken: true, ..probe });
+                false
+            }
+            Weight::Success | Weight::Answered => {
+                *self = Self::closed(now);
+                true
+            }
+            Weight::Failure | Weight::Timeout | Weight::Fatal => {
+                let rest = (*rest * 2).min(LONGEST_REST);
+                self.open(rest, by, now);
+                true
+            }
+            Weight::Nothing if by == Witness::Answer => {
+                *probe = None;
+                false
+            }
+            Weight::Nothing => false,
+        }
+    }
+
+    fn open(&mut self, rest: Duration, by: Witness, now: Moment) {
+        self.phase = Phase::Open { since: now, until: now + rest, rest, by, probe: None };
+    }
+
+    /// Who told what it opened for; `None` if it is closed.
+    pub fn opened_by(&self) -> Option<Witness> {
+        match self.phase {
+            Phase::Closed { .. } => None,
+            Phase::Open { by, .. } => Some(by),
+        }
+    }
+
+    /// Whether it remembers nothing, so that a new one could take its place.
+    pub fn is_blank(&self) -> bool {
+        match &self.phase {
+            Phase::Closed { answers, receipts, .. } => {
+                let well = |weights: &VecDeque<Weight>| weights.iter().all(|one| *one == Weight::Success);
+                well(answers) && well(receipts)
+            }
+            Phase::Open { .. } => false,
+        }
     }
 }
 
@@ -208,140 +359,5 @@ fn should_open(remembered: &mut VecDeque<Weight>, weight: Weight) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::fixture::{T0, after};
-
-    const DOWN: Outcome = Outcome::Failed(FailureClass::Unavailable, ErrorClass::Provider5xx);
-    const SILENT: Outcome = Outcome::Failed(FailureClass::Ambiguous, ErrorClass::Timeout);
-    const WRONG: Outcome = Outcome::Failed(FailureClass::Misconfigured, ErrorClass::Auth);
-    const ABSENT: Outcome = Outcome::Failed(FailureClass::Unroutable, ErrorClass::Unreachable);
-    const SPAM: Outcome = Outcome::Failed(FailureClass::Rejected, ErrorClass::ContentRejected);
-    const BUSY: Outcome = Outcome::Failed(FailureClass::Throttled, ErrorClass::RateLimited);
-
-    fn after_outcomes(outcomes: &[Outcome]) -> Breaker {
-        let mut breaker = Breaker::default();
-        for outcome in outcomes {
-            breaker.record(*outcome, T0);
-        }
-        breaker
-    }
-
-    #[test]
-    fn rte_20_five_failures_among_the_last_ten_open_it() {
-        let check = |outcomes: &[Outcome], expected: State| {
-            assert_eq!(after_outcomes(outcomes).state(T0), expected, "{outcomes:?}");
-        };
-        let open = State::Open { until: after(10) };
-        check(&[DOWN; 4], State::Closed);
-        check(&[DOWN; 5], open);
-        check(&[DOWN, Outcome::Accepted].repeat(5)[..9], open);
-        let mut spread = vec![DOWN; 4];
-        spread.extend([Outcome::Accepted; 7]);
-        spread.extend([DOWN; 1]);
-        check(&spread, State::Closed);
-    }
-
-    #[test]
-    fn rte_20_three_timeouts_in_a_row_open_it() {
-        assert_eq!(
-            after_outcomes(&[SILENT, SILENT, Outcome::Accepted, SILENT, SILENT]).state(T0),
-            State::Closed
-        );
-        assert_eq!(after_outcomes(&[SILENT; 3]).state(T0), State::Open { until: after(10) });
-    }
-
-    #[test]
-    fn a_wrong_account_opens_it_at_once() {
-        assert_eq!(after_outcomes(&[WRONG]).state(T0), State::Open { until: after(10) });
-    }
-
-    #[test]
-    fn what_is_not_the_providers_fault_does_not_count() {
-        let outcomes = [ABSENT, SPAM, BUSY].repeat(20);
-        assert_eq!(after_outcomes(&outcomes), Breaker::default());
-    }
-
-    #[test]
-    fn rte_20_the_rest_doubles_up_to_five_minutes_while_probes_fail() {
-        let mut breaker = after_outcomes(&[WRONG]);
-        let mut now = T0;
-        for rest in [10, 20, 40, 80, 160, 300, 300] {
-            let until = now + Duration::from_secs(rest);
-            assert_eq!(breaker.permits(now), Permit::Refused { until });
-            assert_eq!(breaker.state(until), State::HalfOpen);
-            assert_eq!(breaker.permits(until), Permit::Probe);
-            now = until + Duration::from_secs(1);
-            assert!(breaker.record(DOWN, now));
-        }
-    }
-
-    #[test]
-    fn one_probe_goes_at_a_time_and_a_lost_one_is_replaced() {
-        let mut breaker = after_outcomes(&[WRONG]);
-        assert_eq!(breaker.permits(after(10)), Permit::Probe);
-        assert_eq!(breaker.permits(after(11)), Permit::Refused { until: after(40) });
-        assert_eq!(breaker.permits(after(40)), Permit::Probe);
-        assert!(!breaker.record(BUSY, after(41)), "being throttled says nothing");
-        assert_eq!(breaker.permits(after(41)), Permit::Probe);
-        assert!(breaker.record(ABSENT, after(42)), "whoever answers properly is well");
-        assert_eq!(breaker, Breaker::default());
-    }
-
-    #[test]
-    fn a_probe_that_did_not_reach_the_provider_is_not_lost() {
-        let mut breaker = after_outcomes(&[WRONG]);
-        breaker.give_back();
-        assert_eq!(breaker.permits(after(9)), Permit::Refused { until: after(10) }, "nothing to give back");
-        assert_eq!(breaker.permits(after(10)), Permit::Probe);
-        breaker.give_back();
-        assert_eq!(breaker.permits(after(11)), Permit::Probe);
-        assert!(matches!(breaker.permits(after(11)), Permit::Refused { .. }));
-    }
-
-    #[test]
-    fn what_was_sent_before_it_opened_neither_closes_nor_prolongs_it() {
-        let mut breaker = after_outcomes(&[DOWN; 5]);
-        let open = breaker.clone();
-        assert!(!breaker.record(Outcome::Accepted, after(1)));
-        assert!(!breaker.record(DOWN, after(2)));
-        assert_eq!(breaker, open);
-    }
-
-    fn outcomes() -> impl Strategy<Value = Outcome> {
-        proptest::sample::select(vec![Outcome::Accepted, DOWN, SILENT, WRONG, ABSENT, SPAM, BUSY])
-    }
-
-    proptest! {
-        #[test]
-        fn rte_20_an_open_breaker_lets_nothing_through_before_its_time_and_always_a_probe_at_last(
-            steps in proptest::collection::vec((outcomes(), 0_u64..60), 1..60),
-        ) {
-            let (mut breaker, mut now) = (Breaker::default(), T0);
-            for (outcome, seconds) in steps {
-                now = now + Duration::from_secs(seconds);
-                let before = breaker.state(now);
-                match (before, breaker.permits(now)) {
-                    (State::Closed, permit) => prop_assert_eq!(permit, Permit::Granted),
-                    (State::Open { until }, permit) => prop_assert_eq!(permit, Permit::Refused { until }),
-                    (State::HalfOpen, Permit::Granted) => prop_assert!(false, "a half-open breaker probes"),
-                    (State::HalfOpen, Permit::Probe | Permit::Refused { .. }) => {}
-                }
-                let changed = breaker.record(outcome, now);
-                if !changed {
-                    prop_assert_eq!(breaker.state(now), before);
-                }
-                let mut rested = breaker.clone();
-                let permit = rested.permits(now + LONGEST_REST);
-                prop_assert!(matches!(permit, Permit::Granted | Permit::Probe));
-            }
-        }
-
-        #[test]
-        fn successes_never_open_it(count in 0_usize..40) {
-            prop_assert_eq!(after_outcomes(&vec![Outcome::Accepted; count]).state(T0), State::Closed);
-        }
-    }
-}
+#[path = "breaker_tests.rs"]
+mod tests;

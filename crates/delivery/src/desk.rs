@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use otter_decision::breaker::{Outcome, Witness};
 use otter_decision::{lifecycle, token};
-use otter_domain::{AttemptNumber, Event, Moment, Partition, Phase, ProviderName, Verification};
+use otter_domain::{Attempt, AttemptNumber, Event, Moment, Partition, Phase, ProviderName, Verification};
 use otter_provider::{Locator, Report};
 use otter_store::{Error, MergeVerdict, ReceiptMerge, ReceiptTarget};
+use otter_telemetry::Metrics;
 use tracing::{info, warn};
 
 use crate::scheduler::policy_of;
-use crate::{Books, BooksError, Keys, Setup, drawing};
+use crate::{Books, BooksError, Keys, Setup, View, drawing, learning};
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +36,20 @@ pub struct Desk {
     books: Arc<Books>,
     setup: Arc<ArcSwap<Setup>>,
     keys: Arc<Keys>,
+    view: Arc<View>,
+    metrics: Arc<Metrics>,
 }
 
 impl Desk {
-    /// A desk over these books.
-    pub fn new(books: Arc<Books>, setup: Arc<ArcSwap<Setup>>, keys: Arc<Keys>) -> Self {
-        Self { books, setup, keys }
+    /// A desk over these books, whose receipts teach the breakers of `view`.
+    pub fn new(
+        books: Arc<Books>,
+        setup: Arc<ArcSwap<Setup>>,
+        keys: Arc<Keys>,
+        view: Arc<View>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { books, setup, keys, view, metrics }
     }
 
     /// Books one report of a provider's. A repeat is stale. Whoever drops this before it is done leaves what follows
@@ -63,6 +73,7 @@ impl Desk {
                 let Some(merged) = verification.attempt(attempt) else { return Ok(Reported::Unknown) };
                 let reported = Reported::Booked { attempted_at: merged.claimed_at, channel: merged.channel };
                 info!(verification_id = %verification.id, %provider, status = %status, "receipt booked");
+                self.learn(&verification, merged, report).await;
                 self.follow(*verification, attempt).await?;
                 Ok(reported)
             }
@@ -91,6 +102,24 @@ impl Desk {
                 Ok(())
             }
             decided => decided.map(drop),
+        }
+    }
+
+    /// Lets breakers learn what a receipt says about account, sender or text; what it says about a person teaches them
+    /// nothing but that the rest works.
+    async fn learn(&self, verification: &Verification, attempt: &Attempt, report: &Report) {
+        let outcome = match report.because {
+            _ if report.status.is_positive() => Outcome::Accepted,
+            Some(failure) => Outcome::Failed(failure),
+            None => return,
+        };
+        let Some(sent_at) = attempt.claimed_at else { return };
+        let now = self.books.now();
+        let scopes = learning::scopes(&self.setup.load(), verification, attempt, now);
+        let changes = learning::learn(&self.view, &scopes, outcome, Witness::Receipt, sent_at, now);
+        self.view.announce(&self.books, &changes).await;
+        if let Some(failure) = &report.because {
+            learning::note_unlisted(&self.view, &self.books, &self.metrics, attempt, failure).await;
         }
     }
 

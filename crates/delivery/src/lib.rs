@@ -12,6 +12,7 @@ mod failing;
 mod feed;
 mod intake;
 mod keys;
+mod learning;
 mod leases;
 mod planning;
 mod scheduler;

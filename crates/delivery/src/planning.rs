@@ -5,8 +5,8 @@ use std::time::Duration;
 use otter_decision::backlog;
 use otter_decision::plan::{self, Facts, Limits, Wanted};
 use otter_domain::{
-    Channel, Context, Locale, Moment, Partition, PhoneNumber, Plan, ProviderName, PurposePolicy, Route,
-    RouteStep, Segment, TenantId,
+    BreakerScope, Channel, Context, Locale, Moment, Partition, PhoneNumber, Plan, ProviderName,
+    PurposePolicy, Route, RouteStep, Segment, TenantId,
 };
 use otter_message::Wish;
 
@@ -68,11 +68,13 @@ fn facts(
         context: question.context,
         remaining: question.ttl,
     };
-    let breaker_open = view.breakers.is_open(&segment, now);
+    let text = setup.catalogue.text_name(&wish);
+    let scopes = BreakerScope::all(&segment, text.as_ref().ok());
+    let breaker_open = view.breakers.is_open(&scopes, now);
     Facts {
         supports_channel: ability.is_some(),
         supports_country: configured.is_some_and(|configured| configured.capabilities.serves(country)),
-        content: setup.catalogue.can_render(&wish).is_ok(),
+        content: text.is_ok(),
         paused: view.directives.is_paused(provider),
         breaker_open,
         lane_full: full(setup, view, provider, question.home, step.max_queue_wait, now).is_some(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures::future::join_all;
 use otter_domain::ProviderName;
-use otter_evidence::{Breakers, Change, Directives, Lanes, Rates};
+use otter_evidence::{Breakers, Change, Directives, Lanes, Rates, UnlistedCodes};
 use otter_runtime::{Phase, Phases};
 use otter_store::{Board, Error};
 use tokio::time::timeout;
@@ -37,6 +37,8 @@ pub struct View {
     pub breakers: Breakers,
     /// Operators' orders.
     pub directives: Directives,
+    /// Vendors' codes that stand in no table.
+    pub codes: UnlistedCodes,
     /// How full lanes are; only where [`Self::keep_lanes_fresh`] runs.
     pub lanes: Lanes,
     /// Breakers of ours that others have not been told of yet, by the board's key: no more than there are segments.
@@ -121,9 +123,12 @@ impl View {
         standing("lanes", refreshing).await;
     }
 
-    /// Tells the other processes of a breaker that opened or closed; again with the next refresh if that fails.
-    pub(crate) async fn announce(&self, books: &Books, change: &Change) {
-        self.untold().insert(change.key(), change.value());
+    /// Tells the other processes of breakers that opened or closed; again with the next refresh if that fails.
+    pub(crate) async fn announce(&self, books: &Books, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.untold().extend(changes.iter().map(|change| (change.key(), change.value())));
         self.tell(books).await;
     }
 

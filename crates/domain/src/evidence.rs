@@ -1,5 +1,6 @@
 //! Outcomes that routing, waits, breakers and dashboards learn from.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::{Channel, Country, FailureClass, Moment, ProviderName};
@@ -22,6 +23,66 @@ pub struct Segment {
     pub channel: Channel,
     /// To which country.
     pub country: Country,
+}
+
+/// What one breaker guards; a failure opens the one that it speaks of (see [`crate::SpeaksOf`]).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BreakerScope {
+    /// An account with everything that it sends.
+    Account(ProviderName),
+    /// An account's way over a channel to a country, from the sender that it has there.
+    Way(Segment),
+    /// One text or template on that way.
+    Text(Segment, TextName),
+}
+
+impl BreakerScope {
+    /// Every scope that a send on this way with this text passes, widest first.
+    pub fn all(way: &Segment, text: Option<&TextName>) -> Vec<Self> {
+        let mut scopes = vec![Self::Account(way.provider.clone()), Self::Way(way.clone())];
+        scopes.extend(text.map(|text| Self::Text(way.clone(), text.clone())));
+        scopes
+    }
+
+    /// Whose account it is about.
+    pub fn provider(&self) -> &ProviderName {
+        match self {
+            Self::Account(provider) => provider,
+            Self::Way(way) | Self::Text(way, _) => &way.provider,
+        }
+    }
+}
+
+/// Names one text or template in one language, for operators and as a key: a tenant's text as `shop/login/de`, a
+/// template as the vendor knows it, `login_code/en_US`. Never empty, without blanks and `|`, at most 200 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextName(String);
+
+impl TextName {
+    /// The longest name, in bytes.
+    pub const LONGEST: usize = 200;
+
+    /// Joins the parts of a name with `/`; what a name cannot hold becomes `_`, what is too long is cut.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut name: String = parts.join("/");
+        name = name
+            .chars()
+            .map(|letter| if letter.is_ascii_graphic() && letter != '|' { letter } else { '_' })
+            .collect();
+        name.truncate(Self::LONGEST);
+        if name.is_empty() { Self("_".to_owned()) } else { Self(name) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TextName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// One outcome of one attempt.
@@ -82,6 +143,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn a_text_name_can_be_a_key_whatever_it_is_made_of() {
+        assert_eq!(TextName::of(&["shop", "login", "de"]).as_str(), "shop/login/de");
+        assert_eq!(TextName::of(&["a|b c", "ü"]).as_str(), "a_b_c/_");
+        assert_eq!(TextName::of(&[]).as_str(), "_");
+        assert_eq!(TextName::of(&[&"x".repeat(999)]).as_str().len(), TextName::LONGEST);
+    }
 
     #[test]
     fn a_time_falls_into_the_bin_whose_edge_it_does_not_pass() {

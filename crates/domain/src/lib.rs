@@ -34,7 +34,7 @@ pub use channel::{Channel, ChannelClass};
 pub use content::{Content, RcsText, SmsText, Spoken, TemplateCall};
 pub use country::{Country, InvalidCountry};
 pub use event::{Effect, Event, Happening, HappeningKind, JobKind};
-pub use evidence::{LATENCY_BINS, Measure, Observation, Segment, latency_bin};
+pub use evidence::{BreakerScope, LATENCY_BINS, Measure, Observation, Segment, TextName, latency_bin};
 pub use expiry::ExpiryReason;
 pub use failure::{ErrorClass, Failure, FailureClass, SpeaksOf};
 pub use id::{

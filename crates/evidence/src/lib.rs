@@ -5,12 +5,14 @@
 //! breakers are computed by `decision`. Nothing here runs by itself either: `delivery` refreshes it.
 
 mod breakers;
+mod codes;
 mod directives;
 mod lanes;
 mod notes;
 mod rates;
 
-pub use breakers::{Breakers, Change};
+pub use breakers::{Breakers, Cause, Change, NotClosed};
+pub use codes::{Seen, UnlistedCodes, post_code, read_codes};
 pub use directives::Directives;
 pub use lanes::Lanes;
 pub use notes::{read_notes, write_note};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use otter_domain::{
-    Channel, Code, Content, Context, Country, Locale, PurposeName, RcsText, TemplateCall, TenantId,
+    Channel, Code, Content, Context, Country, Locale, PurposeName, RcsText, TemplateCall, TenantId, TextName,
 };
 use thiserror::Error;
 
@@ -131,9 +131,15 @@ impl Catalogue {
         meet(asked).or(usual).or_else(of_country).unwrap_or_else(Locale::english)
     }
 
-    /// Whether [`Self::render`] would give a message now, for planning before there is a code.
-    pub fn can_render(&self, wish: &Wish<'_>) -> Result<(), NoContent> {
-        self.choose(wish).map(|_| ())
+    /// Names the text or template that [`Self::render`] would use now, if it would give a message: for planning before
+    /// there is a code, and for what is learnt about this text alone.
+    pub fn text_name(&self, wish: &Wish<'_>) -> Result<TextName, NoContent> {
+        Ok(match self.choose(wish)? {
+            Choice::Approved(template) => TextName::of(&[&template.name, &template.language]),
+            Choice::Written(_, _, text) => {
+                TextName::of(&[wish.tenant.as_str(), wish.purpose.as_str(), text.locale.as_str()])
+            }
+        })
     }
 
     /// Renders the message of one attempt. The same wish and code always give the same message.

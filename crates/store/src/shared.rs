@@ -176,7 +176,7 @@ impl SharedKey {
             "bucket" => Some(Self::Bucket(rest.to_owned())),
             "board" => {
                 let (word, key) = rest.split_once(':')?;
-                let boards = [Board::Directives, Board::Breakers, Board::Installation];
+                let boards = [Board::Directives, Board::Breakers, Board::Codes, Board::Installation];
                 let board = boards.into_iter().find(|board| board.as_str() == word)?;
                 Some(Self::Entry(board, key.to_owned()))
             }

@@ -449,6 +449,8 @@ pub enum Board {
     Directives,
     /// Breakers that are not closed.
     Breakers,
+    /// Vendors' codes that stand in no table.
+    Codes,
     /// The facts that an installation must agree on, such as the number of partitions.
     Installation,
 }
@@ -459,6 +461,7 @@ impl Board {
         match self {
             Self::Directives => "directives",
             Self::Breakers => "breakers",
+            Self::Codes => "codes",
             Self::Installation => "installation",
         }
     }

@@ -278,6 +278,14 @@ pub const BREAKER_STATE: Metric = gauge(
     2000,
     "1 for the state that the breaker is in, 0 for the others",
 );
+/// Codes that nobody has written down yet.
+pub const UNLISTED_CODES: Metric = counter(
+    "otter.provider.unlisted_codes",
+    "otter_provider_unlisted_codes_total",
+    &["provider", "code"],
+    2000,
+    "Answers and receipts with a vendor's code that stands in no table; past 20 codes an account's are `other`",
+);
 /// Sends that run.
 pub const IN_FLIGHT: Metric = gauge(
     "otter.provider.in_flight",
@@ -337,7 +345,7 @@ pub const RELOAD_TIME: Metric = gauge(
 );
 
 /// All of them.
-pub const ALL: [&Metric; 32] = [
+pub const ALL: [&Metric; 33] = [
     &RPC_DURATION,
     &HTTP_DURATION,
     &REQUESTS,
@@ -349,6 +357,7 @@ pub const ALL: [&Metric; 32] = [
     &RECEIPTS_REJECTED,
     &CHECKS,
     &FAILOVERS,
+    &UNLISTED_CODES,
     &TIME_TO_DELIVER,
     &TIME_TO_DISPATCH,
     &TIME_TO_VERIFY,

@@ -65,6 +65,7 @@ struct Counters {
     receipts_rejected: Counter<u64>,
     checks: Counter<u64>,
     failovers: Counter<u64>,
+    unlisted_codes: Counter<u64>,
     enqueued: Counter<u64>,
     dequeued: Counter<u64>,
     reclaimed: Counter<u64>,
@@ -198,6 +199,11 @@ impl Metrics {
             word("reason", because.map_or("silent", FailureClass::as_str)),
         ];
         self.counters.failovers.add(1, &labels);
+    }
+
+    /// Counts a vendor's code that stands in no table; `code` is from a bounded set.
+    pub fn unlisted_code(&self, provider: &ProviderName, code: &str) {
+        self.counters.unlisted_codes.add(1, &[named(provider), KeyValue::new("code", code.to_owned())]);
     }
 
     /// Counts jobs put on a lane.
@@ -346,6 +352,7 @@ impl Counters {
             receipts_rejected: counter(meter, &names::RECEIPTS_REJECTED),
             checks: counter(meter, &names::CHECKS),
             failovers: counter(meter, &names::FAILOVERS),
+            unlisted_codes: counter(meter, &names::UNLISTED_CODES),
             enqueued: counter(meter, &names::ENQUEUED),
             dequeued: counter(meter, &names::DEQUEUED),
             reclaimed: counter(meter, &names::RECLAIMED),

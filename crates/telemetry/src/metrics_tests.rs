@@ -42,6 +42,7 @@ fn record_everything(metrics: &Metrics) {
     metrics.receipt_rejected(&twilio(), RejectedReceipt::Signature);
     metrics.check(Some(sms), germany, CheckOutcome::Verified);
     metrics.failover(&twilio(), Channel::Voice, Some(FailureClass::Rejected));
+    metrics.unlisted_code(&twilio(), "30999");
     metrics.enqueued(&twilio(), 1);
     metrics.dequeued(&twilio(), second);
     metrics.reclaimed(&twilio(), Channel::Sms);

@@ -131,6 +131,7 @@ const MASKED: &[&str] = &[
     "service",
     "setting",
     "signal",
+    "speaks_of",
     "state",
     "status",
     "step",
@@ -138,12 +139,14 @@ const MASKED: &[&str] = &[
     "target",
     "template",
     "tenant",
+    "text",
     "thread",
     "to",
     "unfinished",
     "url.template",
     "warning",
     "why",
+    "witness",
 ];
 
 /// How a field may be told, if at all.

@@ -30,7 +30,9 @@ fn excluded(exclusion: Exclusion) -> &'static str {
         Exclusion::LineUnsuitable => "The number's kind of line cannot have this kind of message.",
         Exclusion::NoContent => "No text or template fits the language, the payment or the code's life.",
         Exclusion::Paused => "An operator paused the provider.",
-        Exclusion::BreakerOpen => "The provider's breaker is open for this channel and country.",
+        Exclusion::BreakerOpen => {
+            "A breaker is open for the provider, its way over this channel to this country, or the text."
+        }
         Exclusion::LaneFull => "More messages wait for the provider than it sends in time.",
         Exclusion::NoTime => "The code's life is too short to get to it.",
         Exclusion::TooManyAttempts => "The verification may not have so many attempts.",

@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use otter_decision::breaker::{Outcome, Permit};
+use otter_decision::breaker::{Outcome, Permit, Witness};
 use otter_decision::{lifecycle, token};
 use otter_domain::{
-    Attempt, ErrorClass, Event, Failure, FailureClass, JobKind, ProviderReference, Segment, Verification,
+    Attempt, BreakerScope, ErrorClass, Event, Failure, FailureClass, JobKind, Moment, ProviderReference,
+    SpeaksOf, Verification,
 };
 use otter_evidence::Change;
-use otter_message::Wish;
 use otter_provider::{Dispatch, Hold, Sender};
 use otter_store::Claimed;
 use otter_telemetry::AttemptOutcome;
 use tokio::time::timeout;
 use tracing::{Instrument, error, field, info, info_span, warn};
 
-use super::{Lane, OVERTIME};
-use crate::Setup;
+use super::{Lane, OVERTIME, Worker};
 use crate::leases::Held;
 use crate::scheduler::policy_of;
+use crate::{Setup, learning};
 
 /// What a provider answered.
 type Answer = Result<Option<ProviderReference>, Failure>;
@@ -55,11 +55,13 @@ impl Lane {
         let books = &self.worker.books;
         let lease = Arc::new(self.leases.hold(books, verification.id, attempt.number, asked_at));
         let setup = self.worker.setup.load_full();
-        let (event, change) = self.handle(&setup, &verification, &attempt, &lease).await;
+        let (event, changes) = self.handle(&setup, &verification, &attempt, &lease).await;
         // Others learn of a breaker while the outcome is booked: neither must wait for the other.
         let announced = async {
-            if let Some(change) = change {
-                self.worker.view.announce(&self.worker.books, &change).await;
+            self.worker.view.announce(&self.worker.books, &changes).await;
+            if let Event::Sent { outcome: Err(failure), .. } = &event {
+                let Worker { view, books, metrics, .. } = &self.worker;
+                learning::note_unlisted(view, books, metrics, &attempt, failure).await;
             }
         };
         tokio::join!(self.book(verification, &event), announced);
@@ -74,52 +76,52 @@ impl Lane {
         verification: &Verification,
         attempt: &Attempt,
         lease: &Arc<Held>,
-    ) -> (Event, Option<Change>) {
+    ) -> (Event, Vec<Change>) {
         let (number, tries) = (attempt.number, attempt.tries);
         // Reported on while it waited to be tried again: the try before was taken.
         if attempt.receipt.is_some() {
-            return (Event::Released { attempt: number, tries }, None);
+            return (Event::Released { attempt: number, tries }, Vec::new());
         }
         let (sender, dispatch) = match self.prepare(setup, verification, attempt, lease) {
             Ok(prepared) => prepared,
             Err(failure) => {
                 self.count(attempt, &Err(failure));
-                return (Event::Sent { attempt: number, tries, outcome: Err(failure) }, None);
+                return (Event::Sent { attempt: number, tries, outcome: Err(failure) }, Vec::new());
             }
         };
         // Claimed long ago, if this process was stopped in between: the store may have given the attempt up.
         if self.worker.books.now() >= verification.send_before || !lease.is_held() {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::Expired, None);
-            return (Event::Released { attempt: number, tries }, None);
+            return (Event::Released { attempt: number, tries }, Vec::new());
         }
-        let segment =
-            Segment { provider: self.name.clone(), channel: attempt.channel, country: verification.country };
-        let Some(permit) = self.permit(setup, verification, &segment) else {
+        let sent_at = self.worker.books.now();
+        let scopes = learning::scopes(setup, verification, attempt, sent_at);
+        let Some(permit) = self.permit(setup, verification, &scopes) else {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::SkippedOpen, None);
-            return (Event::Skipped { attempt: number, tries }, None);
+            return (Event::Skipped { attempt: number, tries }, Vec::new());
         };
         let outcome = self.hand_over(setup, &*sender, &dispatch).await;
         self.count(attempt, &outcome);
         // Our own deadline says nothing about the provider.
         if is_unsent_in_time(&outcome) {
             if permit == Permit::Probe {
-                self.worker.view.breakers.give_back(&segment);
+                self.worker.view.breakers.give_back(&scopes);
             }
             if !lease.is_held() {
-                return (Event::Released { attempt: number, tries }, None);
+                return (Event::Released { attempt: number, tries }, Vec::new());
             }
-            return (Event::Sent { attempt: number, tries, outcome }, None);
+            return (Event::Sent { attempt: number, tries, outcome }, Vec::new());
         }
-        let change = self.learn(&segment, &outcome);
-        (Event::Sent { attempt: number, tries, outcome }, change)
+        let changes = self.learn(&scopes, &outcome, sent_at);
+        (Event::Sent { attempt: number, tries, outcome }, changes)
     }
 
     /// What the breaker says, unless it keeps the job from being tried. When nobody else could go, an open breaker is
     /// tried (RTE-21).
-    fn permit(&self, setup: &Setup, verification: &Verification, segment: &Segment) -> Option<Permit> {
+    fn permit(&self, setup: &Setup, verification: &Verification, scopes: &[BreakerScope]) -> Option<Permit> {
         let now = self.worker.books.now();
         let (policy, _) = policy_of(setup, verification);
-        let permit = self.worker.view.breakers.permits(segment, now);
+        let permit = self.worker.view.breakers.permits(scopes, now);
         let is_skipped = match permit {
             Permit::Granted | Permit::Probe => false,
             Permit::Refused { .. } => lifecycle::has_alternative(verification, &policy, now),
@@ -143,19 +145,11 @@ impl Lane {
         let gone = || Failure::new(FailureClass::Unavailable, ErrorClass::Expired);
         let private = verification.private.as_ref().ok_or_else(gone)?;
         let code = private.code.as_ref().ok_or_else(gone)?;
-        let remaining = self.worker.books.now().until(verification.expires_at);
-        let wish = Wish {
-            tenant: &verification.tenant,
-            purpose: &verification.purpose,
-            channel: attempt.channel,
-            locale: &private.locale,
-            country: verification.country,
-            context: &private.context,
-            remaining,
-        };
+        let wish = learning::wish(verification, private, attempt, self.worker.books.now());
         let content = setup.catalogue.render(&wish, code).map_err(|why| {
             warn!(verification_id = %verification.id, why = %why, "no message can be made for the attempt");
             Failure::new(FailureClass::Unroutable, ErrorClass::ContentRejected)
+                .speaking_of(SpeaksOf::Template)
         })?;
         let token = token::mint(self.worker.keys.token(), verification.id, attempt.number, &self.name);
         let callback_url =
@@ -168,7 +162,7 @@ impl Lane {
             channel: attempt.channel,
             content,
             send_before: verification.send_before,
-            validity: remaining,
+            validity: wish.remaining,
             token,
             callback_url,
             message_id: books.message_id(verification.id, attempt.number).ok_or_else(gone)?,
@@ -221,24 +215,17 @@ impl Lane {
         self.worker.metrics.attempt(&self.name, attempt.channel, label(outcome), error);
     }
 
-    /// Lets the breaker and the lane learn how a send went.
-    fn learn(&self, segment: &Segment, outcome: &Answer) -> Option<Change> {
+    /// Lets the breakers and the lane learn how a send went.
+    fn learn(&self, scopes: &[BreakerScope], outcome: &Answer, sent_at: Moment) -> Vec<Change> {
         let learnt = match outcome {
             Ok(_) => Outcome::Accepted,
-            Err(failure) => Outcome::Failed(failure.class, failure.error),
+            Err(failure) => Outcome::Failed(*failure),
         };
         if let Err(failure @ Failure { class: FailureClass::Throttled, .. }) = outcome {
             self.slow_down(failure);
         }
-        let change = self.worker.view.breakers.record(segment, learnt, self.worker.books.now())?;
-        warn!(
-            provider = %self.name,
-            channel = %segment.channel,
-            country = %segment.country,
-            state = change.state.as_str(),
-            "breaker changed"
-        );
-        Some(change)
+        let now = self.worker.books.now();
+        learning::learn(&self.worker.view, scopes, learnt, Witness::Answer, sent_at, now)
     }
 }
 

@@ -48,7 +48,13 @@ impl Node {
             Arc::new(Slices::default()),
         );
         Self {
-            desk: Desk::new(Arc::clone(&books), Arc::clone(setup), Arc::clone(keys)),
+            desk: Desk::new(
+                Arc::clone(&books),
+                Arc::clone(setup),
+                Arc::clone(keys),
+                Arc::clone(&view),
+                Arc::clone(&metrics),
+            ),
             feed: Feed::new(Arc::clone(&books)),
             tasks: vec![tokio::spawn(fresh)],
             store,

@@ -41,7 +41,7 @@ impl Process {
         let view = Arc::new(View::default());
         let slices = Arc::new(Slices::default());
         let intake = Intake::new(books.clone(), setup.clone(), keys.clone(), view.clone(), slices);
-        let desk = Desk::new(books.clone(), setup.clone(), keys.clone());
+        let desk = Desk::new(books.clone(), setup.clone(), keys.clone(), view.clone(), metrics.clone());
         let process =
             Self { number, gate, intake, desk, lifecycle: Lifecycle::default(), tasks: Mutex::default() };
         let phases = || process.lifecycle.phases();

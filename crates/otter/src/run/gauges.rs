@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use otter_decision::breaker::State;
 use otter_decision::rates::SegmentRates;
 use otter_delivery::{Books, BooksError, Setup, View};
-use otter_domain::{ProviderName, Segment};
+use otter_domain::{BreakerScope, ProviderName, Segment};
 use otter_evidence::Window;
 use otter_runtime::{Phase, Phases};
 use otter_telemetry::{Breaker, BreakerReading, LaneReading, Metrics, RateKind, RateReading, RateWindow};
@@ -51,7 +51,7 @@ impl Gauges {
         self.metrics.set_rates(&rows.collect::<Vec<_>>());
     }
 
-    /// The worst state over all countries, for every channel of every account.
+    /// The worst state over all countries and of the account itself, for every channel of every account.
     fn breakers(&self) {
         let now = self.books.now();
         let not_closed = self.view.breakers.not_closed(now);
@@ -60,10 +60,14 @@ impl Gauges {
             provider.capabilities.channels.iter().map(move |ability| (name, ability.channel))
         });
         let readings = accounts.map(|(provider, channel)| {
-            let own = not_closed
-                .iter()
-                .filter(|(segment, _)| segment.provider == *provider && segment.channel == channel);
-            let state = own.map(|(_, state)| breaker(*state)).max_by_key(|state| severity(*state));
+            let concerns = |scope: &BreakerScope| match scope {
+                BreakerScope::Account(name) => name == provider,
+                BreakerScope::Way(way) => way.provider == *provider && way.channel == channel,
+                // One text that is not sent leaves the channel to the others.
+                BreakerScope::Text(_, _) => false,
+            };
+            let own = not_closed.iter().filter(|one| concerns(&one.scope));
+            let state = own.map(|one| breaker(one.state)).max_by_key(|state| severity(*state));
             BreakerReading { provider: provider.clone(), channel, state: state.unwrap_or(Breaker::Closed) }
         });
         self.metrics.set_breakers(readings.collect());

@@ -247,8 +247,9 @@ impl Node {
             });
         }
         if let Some(listener) = receipts {
-            let desk = Desk::new(Arc::clone(&self.books), Arc::clone(&self.setup), Arc::clone(keys));
-            let (setup, metrics) = (Arc::clone(&self.setup), Arc::clone(&self.metrics));
+            let (books, setup) = (Arc::clone(&self.books), Arc::clone(&self.setup));
+            let (view, metrics) = (Arc::clone(&self.view), Arc::clone(&self.metrics));
+            let desk = Desk::new(books, Arc::clone(&setup), Arc::clone(keys), view, Arc::clone(&metrics));
             let limits = Limits { body: settings.receipts.max_body_bytes, ..Limits::default() };
             let server =
                 otter_receipts::Server::new(desk, setup, self.books.clock(), metrics).with_limits(limits);

@@ -67,6 +67,9 @@ fn why(provider: &Provider) -> String {
             )
         }));
     }
+    if !provider.unlisted_codes.is_empty() {
+        reasons.push(format!("unknown codes: {}", provider.unlisted_codes.join(", ")));
+    }
     reasons.join("; ")
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use otter_decision::token;
-use otter_delivery::{Books, Desk, Keys, Setup};
+use otter_delivery::{Books, Desk, Keys, Setup, View};
 use otter_domain::{
     AttemptNumber, Candidate, Channel, KeyId, Moment, PartitionCount, SucceedOn, Verification, VerificationId,
 };
@@ -53,7 +53,8 @@ impl House {
                 .await
                 .unwrap();
         let setup = Arc::new(ArcSwap::from_pointee(setup()));
-        let desk = Desk::new(Arc::clone(&books), Arc::clone(&setup), keys);
+        let view = Arc::new(View::default());
+        let desk = Desk::new(Arc::clone(&books), Arc::clone(&setup), keys, view, Arc::clone(&metrics));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(desk, setup, books.clock(), Arc::clone(&metrics)).with_limits(limits);
