@@ -9,8 +9,14 @@ use std::{env, fs, io};
 use prost::Message as _;
 
 /// Messages that hold what nobody may read by accident; `proto/redact.rs` writes their `Debug` by hand (SEC-10).
-const REDACTED: [&str; 4] =
-    [".otter.v1.SendOtpRequest", ".otter.v1.CheckOtpRequest", ".otter.v1.Payment", ".otter.v1.ClientSignals"];
+const REDACTED: [&str; 6] = [
+    ".otter.v1.SendOtpRequest",
+    ".otter.v1.CheckOtpRequest",
+    ".otter.v1.Payment",
+    ".otter.v1.ClientSignals",
+    ".otter.admin.v1.GetLocksRequest",
+    ".otter.admin.v1.LiftLockRequest",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");

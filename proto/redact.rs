@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::admin::v1::{GetLocksRequest, LiftLockRequest};
 use crate::v1::{CheckOtpRequest, ClientSignals, Payment, SendOtpRequest};
 
 /// Stands for a text that may not be shown.
@@ -66,6 +67,31 @@ impl fmt::Debug for CheckOtpRequest {
     }
 }
 
+impl fmt::Debug for GetLocksRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, recipient, subject } = self;
+        f.debug_struct("GetLocksRequest")
+            .field("tenant", tenant)
+            .field("recipient", &Hidden(recipient))
+            .field("subject", &Hidden(subject))
+            .finish()
+    }
+}
+
+impl fmt::Debug for LiftLockRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The class is shown by name, through the accessor.
+        let Self { tenant, recipient, subject, channel_class: _, reason } = self;
+        f.debug_struct("LiftLockRequest")
+            .field("tenant", tenant)
+            .field("recipient", &Hidden(recipient))
+            .field("subject", &Hidden(subject))
+            .field("channel_class", &self.channel_class())
+            .field("reason", reason)
+            .finish()
+    }
+}
+
 impl fmt::Debug for Payment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { currency, minor_units: _, payee_id, payee_name } = self;
@@ -112,6 +138,24 @@ mod tests {
         {
             assert!(!shown.contains(secret), "{secret} is shown in {shown}");
         }
+    }
+
+    #[test]
+    fn what_an_operator_asks_about_a_person_does_not_show_whom() {
+        let subject = "account-7".to_owned();
+        let get =
+            GetLocksRequest { tenant: "shop".into(), recipient: NUMBER.into(), subject: subject.clone() };
+        assert_silent(&format!("{get:?}"));
+        let lift = LiftLockRequest {
+            tenant: "shop".into(),
+            recipient: NUMBER.into(),
+            subject,
+            channel_class: 1,
+            reason: "she called".into(),
+        };
+        let shown = format!("{lift:?}");
+        assert_silent(&shown);
+        assert!(shown.contains("she called") && shown.contains("Pstn"), "{shown}");
     }
 
     #[test]

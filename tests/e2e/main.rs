@@ -26,6 +26,7 @@ mod dead_letters;
 mod failover;
 mod journey;
 mod limits;
+mod locks;
 mod redaction;
 mod refusals;
 mod tour;

@@ -79,6 +79,8 @@ pub struct Callers(Vec<Caller>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) tenant: TenantId,
+    /// The name of its key or certificate.
+    pub(crate) name: String,
     pub(crate) scopes: Vec<Scope>,
 }
 
@@ -101,16 +103,21 @@ impl Callers {
         }
         let (caller, known) = found?;
         let valid = known.expires_at.is_none_or(|end| now < end);
-        valid.then(|| Identity { tenant: caller.tenant.clone(), scopes: known.scopes.clone() })
+        valid.then(|| Identity {
+            tenant: caller.tenant.clone(),
+            name: known.id.clone(),
+            scopes: known.scopes.clone(),
+        })
     }
 
     /// Whom a client certificate belongs to; its signature and time were verified with the connection.
     pub(crate) fn by_certificate(&self, certificate: &CertificateDer<'_>) -> Option<Identity> {
         let certificate = EndEntityCert::try_from(certificate).ok()?;
         let names: Vec<&str> = certificate.valid_uri_names().chain(certificate.valid_dns_names()).collect();
-        let known = |caller: &&Caller| caller.certificates.iter().any(|name| names.contains(&name.as_str()));
-        let caller = self.0.iter().find(known)?;
-        Some(Identity { tenant: caller.tenant.clone(), scopes: Scope::OF_CERTIFICATES.to_vec() })
+        let known =
+            |caller: &Caller| caller.certificates.iter().find(|name| names.contains(&name.as_str())).cloned();
+        let (caller, name) = self.0.iter().find_map(|caller| Some((caller, known(caller)?)))?;
+        Some(Identity { tenant: caller.tenant.clone(), name, scopes: Scope::OF_CERTIFICATES.to_vec() })
     }
 }
 

@@ -7,7 +7,7 @@ use tonic::Status;
 use tracing::Span;
 
 use crate::convert::verification::{ending, number, state};
-use crate::error::Problem;
+use crate::error::{self, Problem};
 
 /// The answer. With opaque results everything but success is one answer, so that nobody learns whether a verification
 /// exists or why it was refused (SEC-12).
@@ -73,8 +73,7 @@ fn outcome_of(how: Ending) -> CheckOutcome {
 }
 
 fn locked(checked: &Checked) -> Problem {
-    let text = "too many wrong codes in a row; an operator has to unlock this recipient";
-    let problem = Problem::new(ErrorReason::ChecksLocked, text);
+    let problem = error::locked("the check was not counted");
     let latest =
         checked.verification.as_ref().filter(|one| matches!(one.state_at(checked.now), State::Pending));
     match latest.and_then(|verification| verification.current()) {

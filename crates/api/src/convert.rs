@@ -10,7 +10,7 @@ pub(crate) mod verification;
 use std::time::Duration;
 
 use otter_contract::v1;
-use otter_domain::{Channel, Moment};
+use otter_domain::{Channel, ChannelClass, Moment};
 use prost_types::Timestamp;
 
 /// A moment as the wire writes it.
@@ -34,6 +34,13 @@ pub(crate) fn channel(channel: Channel) -> v1::Channel {
         Channel::WhatsApp => v1::Channel::Whatsapp,
         Channel::Rcs => v1::Channel::Rcs,
         Channel::Voice => v1::Channel::Voice,
+    }
+}
+
+pub(crate) fn channel_class(class: ChannelClass) -> v1::ChannelClass {
+    match class {
+        ChannelClass::Pstn => v1::ChannelClass::Pstn,
+        ChannelClass::App => v1::ChannelClass::App,
     }
 }
 

@@ -12,7 +12,7 @@ use otter_contract::v1::ErrorReason;
 use otter_decision::admission::NumberRefusal;
 use otter_decision::lifecycle::ResendRefusal;
 use otter_delivery::{BooksError, Refusal};
-use otter_domain::{Channel, Country, LineType};
+use otter_domain::{Channel, Country, LineType, ShutClass};
 use otter_store::Error as StoreError;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -125,7 +125,8 @@ pub(crate) fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::VerificationNotFound
         | ErrorReason::AttemptNotFound
         | ErrorReason::ProviderNotFound
-        | ErrorReason::DeadLetterNotFound => Code::NotFound,
+        | ErrorReason::DeadLetterNotFound
+        | ErrorReason::LockNotFound => Code::NotFound,
         ErrorReason::StoreUnavailable | ErrorReason::Draining => Code::Unavailable,
         ErrorReason::Contention => Code::Aborted,
         ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
@@ -163,6 +164,7 @@ pub(crate) fn refused(refusal: &Refusal, about: About) -> Status {
             Problem::field(ErrorReason::TtlTooShort, "ttl", bounds).with("minimum", least)
         }
         Refusal::NoRoute(_) => no_route(about),
+        Refusal::Uncheckable(shut) => uncheckable(shut),
         Refusal::RequestReused => Problem::new(
             ErrorReason::RequestIdReused,
             "the request_id was used for another question in the last 24 h; use a new one",
@@ -206,6 +208,7 @@ fn tells_of_the_verification(refusal: &Refusal) -> bool {
         | Refusal::PaymentUnexpected
         | Refusal::Number(_)
         | Refusal::Ttl { .. }
+        | Refusal::Uncheckable(_)
         | Refusal::RequestReused
         | Refusal::RecipientLimited { .. }
         | Refusal::TenantLimited { .. }
@@ -275,6 +278,36 @@ fn no_route(about: About) -> Problem {
         Some(channel) => problem.with("channel", channel),
         None => problem,
     }
+}
+
+/// The refusal of a code that nobody could check; of several classes the one that is open again first is told.
+fn uncheckable(shut: &[ShutClass]) -> Problem {
+    let waits = shut.iter().filter_map(|shut| Some((shut.retry_after?, shut.class)));
+    match waits.min_by_key(|(wait, _)| *wait) {
+        Some((wait, class)) => {
+            let text = "after repeated wrong codes a code sent now would expire before it could be checked; \
+                        none was sent";
+            Problem::new(ErrorReason::CheckWaiting, text)
+                .with("channel_class", class.as_str())
+                .retry_after(wait)
+        }
+        None => {
+            let problem = locked("no code was sent");
+            match shut.first() {
+                Some(shut) => problem.with("channel_class", shut.class.as_str()),
+                None => problem,
+            }
+        }
+    }
+}
+
+/// The refusal of what a lock keeps back.
+pub(crate) fn locked(what: &str) -> Problem {
+    let text = format!(
+        "too many wrong codes in a row for this recipient and subject; {what}. An operator can lift the lock: \
+         otter admin locks lift"
+    );
+    Problem::new(ErrorReason::ChecksLocked, text)
 }
 
 fn resend(refusal: ResendRefusal, about: About) -> Problem {

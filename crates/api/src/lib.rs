@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod fields;
 mod gate;
+mod lock_service;
 mod methods;
 mod open;
 mod otp;

@@ -64,7 +64,7 @@ const fn stream(path: &'static str, scope: Scope) -> Method {
 const SEND: &str = "/otter.v1.OtpService/SendOtp";
 const RESEND: &str = "/otter.v1.OtpService/ResendOtp";
 
-const ALL: [Method; 17] = [
+const ALL: [Method; 19] = [
     once(SEND, Scope::Send),
     once("/otter.v1.OtpService/CheckOtp", Scope::Check),
     once(RESEND, Scope::Send),
@@ -82,6 +82,8 @@ const ALL: [Method; 17] = [
     once("/otter.admin.v1.DeadLetterService/GetDeadLetter", Scope::Admin),
     once("/otter.admin.v1.DeadLetterService/RetryDeadLetter", Scope::Admin),
     once("/otter.admin.v1.DeadLetterService/DropDeadLetter", Scope::Admin),
+    once("/otter.admin.v1.LockService/GetLocks", Scope::Admin),
+    once("/otter.admin.v1.LockService/LiftLock", Scope::Admin),
 ];
 
 #[cfg(test)]

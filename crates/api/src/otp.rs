@@ -276,7 +276,9 @@ fn first_channel(sent: &Sent) -> Option<Channel> {
 
 fn outcome_of(refusal: &Refusal) -> RequestOutcome {
     match refusal {
-        Refusal::RecipientLimited { .. } | Refusal::TenantLimited { .. } => RequestOutcome::RateLimited,
+        Refusal::RecipientLimited { .. } | Refusal::TenantLimited { .. } | Refusal::Uncheckable(_) => {
+            RequestOutcome::RateLimited
+        }
         Refusal::Overloaded { .. } | Refusal::StoreStalled { .. } | Refusal::Books(_) => RequestOutcome::Shed,
         Refusal::UnknownTenant
         | Refusal::UnknownPurpose

@@ -9,6 +9,7 @@ use otter_contract::FILE_DESCRIPTOR_SET;
 use otter_contract::admin::v1::dead_letter_service_server::{
     DeadLetterServiceServer, SERVICE_NAME as DEAD_LETTERS,
 };
+use otter_contract::admin::v1::lock_service_server::{LockServiceServer, SERVICE_NAME as LOCKS};
 use otter_contract::admin::v1::provider_service_server::{ProviderServiceServer, SERVICE_NAME as PROVIDERS};
 use otter_contract::admin::v1::rate_service_server::{RateServiceServer, SERVICE_NAME as RATES};
 use otter_contract::v1::otp_service_server::{OtpServiceServer, SERVICE_NAME as OTP};
@@ -30,6 +31,7 @@ use crate::Access;
 use crate::dead_letter_service::DeadLetterDesk;
 use crate::door::Door;
 use crate::gate::{Gate, Room};
+use crate::lock_service::LockDesk;
 use crate::otp::Otp;
 use crate::provider_service::ProviderDesk;
 use crate::rate_service::RateDesk;
@@ -41,7 +43,7 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The services that have a health of their own; the empty name is the server's as a whole.
-const HEALTH: [&str; 5] = ["", OTP, RATES, PROVIDERS, DEAD_LETTERS];
+const HEALTH: [&str; 6] = ["", OTP, RATES, PROVIDERS, DEAD_LETTERS, LOCKS];
 
 /// The server cannot be set up or stopped serving.
 #[derive(Debug, ThisError)]
@@ -212,6 +214,7 @@ fn services(parts: Parts, max_message_bytes: usize) -> Result<Routes, Error> {
     let otp = Otp { intake: Arc::clone(&intake), feed, metrics, phases: phases.clone() };
     let providers = ProviderDesk { intake: Arc::clone(&intake), rates: Arc::clone(&rates), access };
     let dead_letters = DeadLetterDesk { intake: Arc::clone(&intake) };
+    let locks = LockDesk { intake: Arc::clone(&intake) };
     let rates = RateDesk { rates, intake, phases };
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -228,6 +231,8 @@ fn services(parts: Parts, max_message_bytes: usize) -> Result<Routes, Error> {
     let dead_letters = DeadLetterServiceServer::new(dead_letters)
         .accept_compressed(gzip)
         .max_decoding_message_size(max_message_bytes);
+    let locks =
+        LockServiceServer::new(locks).accept_compressed(gzip).max_decoding_message_size(max_message_bytes);
     let routes = Routes::new(otp).add_service(rates).add_service(providers).add_service(dead_letters);
-    Ok(routes.add_service(reflection))
+    Ok(routes.add_service(locks).add_service(reflection))
 }

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use otter_domain::{
     AttemptNumber, ChannelClass, CheckSubmission, CheckVerdict, CodeSlot, Ending, FailedChecks,
-    HappeningKind, Measure, Moment, Observation, Phase, RequestId, Revocation, Segment, State, Verification,
-    latency_bin,
+    HappeningKind, Measure, Moment, Observation, Phase, RequestId, Revocation, Segment, ShutClass, State,
+    Verification, VerificationId, latency_bin,
 };
 use subtle::{Choice, ConstantTimeEq};
 
 /// From this many failed checks in a row on, the next verification's checks have to wait (SEC-05).
 pub const FAILURES_BEFORE_WAIT: u16 = 5;
 
-/// At this many failed checks in a row the channel class is locked until an operator resets it (SEC-05).
+/// At this many failed checks in a row the channel class is locked: until an operator lifts it, or until the store
+/// forgets the counter, 90 days after the last failure (SEC-05).
 pub const FAILURES_BEFORE_LOCK: u16 = 100;
 
 /// The first wait; each further failure doubles it.
@@ -116,7 +117,7 @@ fn refusal(
     }
     let counters = failed.iter().filter(|counter| classes.contains(&counter.class));
     let waits: Vec<Option<Duration>> =
-        counters.filter_map(|counter| waiting(counter, verification, now)).collect();
+        counters.filter_map(|counter| waiting(counter, Some(verification.id), now)).collect();
     // A lock outlasts every wait.
     let retry_after = if waits.contains(&None) { None } else { waits.iter().copied().flatten().max() };
     (!waits.is_empty()).then_some(CheckVerdict::Waiting { retry_after })
@@ -129,13 +130,31 @@ fn is_winner(winner: Option<&RequestId>, submission: &CheckSubmission) -> bool {
 
 /// How long a counter makes the caller wait: nothing, a time, or `Some(None)` for a lock. Inside the verification that
 /// failed last the budget alone counts; a lock holds there too, so no counter passes [`FAILURES_BEFORE_LOCK`].
-fn waiting(counter: &FailedChecks, verification: &Verification, now: Moment) -> Option<Option<Duration>> {
+fn waiting(counter: &FailedChecks, of: Option<VerificationId>, now: Moment) -> Option<Option<Duration>> {
     if counter.count >= FAILURES_BEFORE_LOCK {
         return Some(None);
     }
     let over_at = counter.last_at + wait_after(counter.count);
-    let waits = counter.last_in != verification.id && now < over_at;
+    let waits = Some(counter.last_in) != of && now < over_at;
     waits.then(|| Some(now.until(over_at)))
+}
+
+/// Those of these classes in which a code could not be checked by then: it is locked, or the wait is over later. `of` is
+/// the verification whose code it is; a new one has none yet.
+pub fn shut(
+    failed: &[FailedChecks],
+    classes: &[ChannelClass],
+    of: Option<VerificationId>,
+    by: Moment,
+    now: Moment,
+) -> Vec<ShutClass> {
+    let shut = |class: ChannelClass| {
+        let counter = failed.iter().find(|counter| counter.class == class)?;
+        let retry_after = waiting(counter, of, now)?;
+        let is_late = retry_after.is_none_or(|wait| now + wait > by);
+        is_late.then_some(ShutClass { class, retry_after })
+    };
+    ChannelClass::ALL.into_iter().filter(|class| classes.contains(class)).filter_map(shut).collect()
 }
 
 /// How long the next verification's checks wait after this many failures in a row: 30 s from the 5th on, doubled with
@@ -146,8 +165,8 @@ pub fn wait_after(failures: u16) -> Duration {
     FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT)
 }
 
-/// The classes of the codes that are valid now.
-fn live_classes(verification: &Verification, now: Moment) -> Vec<ChannelClass> {
+/// The classes of the codes that are valid now. While one of them is locked or waiting, no code of them is checked.
+pub fn live_classes(verification: &Verification, now: Moment) -> Vec<ChannelClass> {
     let live =
         |class: &ChannelClass| verification.slots.iter().any(|slot| slot.class == *class && slot.until > now);
     ChannelClass::ALL.into_iter().filter(live).collect()

@@ -277,3 +277,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sec_05_a_class_is_shut_that_is_locked_or_waits_for_too_long() {
+    let (pstn, both) = (ChannelClass::Pstn, ChannelClass::ALL);
+    let of = |count: u16| [counter(count, T0)];
+    let shut_by = |count: u16, by: Moment| shut(&of(count), &both, None, by, T0);
+    // After the ninth failure in a row a check waits 480 s.
+    let waiting = ShutClass { class: pstn, retry_after: Some(Duration::from_secs(480)) };
+    assert_eq!(shut_by(9, after(479)), [waiting]);
+    assert_eq!(shut_by(9, after(480)), [], "it can be checked in the last moment");
+    assert_eq!(shut_by(4, T0), []);
+    assert_eq!(shut_by(100, after(100_000)), [ShutClass { class: pstn, retry_after: None }]);
+    assert_eq!(shut(&of(100), &[ChannelClass::App], None, T0, T0), [], "nobody asks for that class");
+    let own = Some(of(9)[0].last_in);
+    assert_eq!(shut(&of(9), &both, own, T0, T0), [], "inside one verification the budget alone counts");
+    assert_eq!(shut(&of(100), &both, own, T0, T0).len(), 1, "a lock holds there too");
+}

@@ -9,6 +9,7 @@ mod due;
 mod end;
 mod resend;
 mod sent;
+mod shut;
 
 use otter_domain::{
     Attempt, AttemptNumber, Code, CodePolicy, Context, Digest, Effect, Event, HappeningKind, KeyId,
@@ -18,6 +19,7 @@ use otter_domain::{
 
 pub use due::{awaited, next_due};
 pub use resend::{ResendRefusal, resend, resend_allowed_at, resend_by};
+pub use shut::{at_stake, without_shut};
 
 /// A code that may travel with the next attempt, with its digest under the current pepper.
 ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use otter_domain::{
     Candidate, Channel, ChoiceReason, Considered, Exclusion, LineType, Plan, ProviderName, Ranking, Route,
-    RouteStep, StepProvider,
+    RouteStep, ShutClass, StepProvider,
 };
 
 use crate::admission::reaches;
@@ -28,6 +28,8 @@ pub struct Wanted {
     pub line: LineType,
     /// Whether the message confirms a payment, whose amount and payee not every channel can show (CMP-23).
     pub payment: bool,
+    /// The classes of channel in which a code sent now could not be checked within its life (SEC-05).
+    pub shut: Vec<ShutClass>,
 }
 
 /// What is true of a provider on a channel for this recipient at this moment.
@@ -172,12 +174,15 @@ fn exclusion(channel: Channel, wanted: &Wanted, facts: &Facts) -> Option<Exclusi
         Channel::WhatsApp => false,
         Channel::Sms | Channel::Rcs | Channel::Voice => true,
     };
+    let shut = wanted.shut.iter().find(|shut| shut.class == channel.class());
     let against = [
         (!allowed, Exclusion::ChannelNotAllowed),
         (!facts.supports_channel, Exclusion::ChannelUnsupported),
         (!facts.supports_country, Exclusion::CountryUnsupported),
         (!reaches(channel, wanted.line), Exclusion::LineUnsuitable),
         (!facts.content || wanted.payment && !shows_payment, Exclusion::NoContent),
+        (shut.is_some_and(|shut| shut.retry_after.is_none()), Exclusion::ChecksLocked),
+        (shut.is_some(), Exclusion::ChecksWaiting),
         (facts.paused, Exclusion::Paused),
         // Before the breaker: an open one may be tried when nobody else could go, a full lane may not.
         (facts.lane_full, Exclusion::LaneFull),

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use otter_domain::{RouteName, SucceedOn};
+use otter_domain::{ChannelClass, RouteName, SucceedOn};
 use proptest::prelude::*;
 
 use super::*;
@@ -49,7 +49,7 @@ fn usual() -> Route {
 }
 
 fn anything() -> Wanted {
-    Wanted { allowed: None, preferred: Vec::new(), line: LineType::Mobile, payment: false }
+    Wanted { allowed: None, preferred: Vec::new(), line: LineType::Mobile, payment: false, shut: Vec::new() }
 }
 
 fn names(plan: &Plan) -> Vec<String> {
@@ -101,11 +101,26 @@ fn rte_10_the_first_reason_against_a_provider_is_told() {
     wanted.line = LineType::Mobile;
     check(&wanted, facts, Exclusion::NoContent);
     facts.content = true;
+    let locked = ShutClass { class: ChannelClass::Pstn, retry_after: None };
+    wanted.shut = vec![locked];
+    check(&wanted, facts, Exclusion::ChecksLocked);
+    wanted.shut = vec![ShutClass { retry_after: Some(Duration::from_secs(900)), ..locked }];
+    check(&wanted, facts, Exclusion::ChecksWaiting);
+    wanted.shut = vec![ShutClass { class: ChannelClass::App, ..locked }];
     check(&wanted, facts, Exclusion::Paused);
     facts.paused = false;
     check(&wanted, facts, Exclusion::LaneFull);
     facts.lane_full = false;
     assert_eq!(names(&made(&wanted, |_, _| facts)), ["one/sms"], "only its breaker is left against it");
+}
+
+#[test]
+fn sec_05_the_other_class_is_used_while_one_is_shut() {
+    let shut = |class, retry_after| Wanted { shut: vec![ShutClass { class, retry_after }], ..anything() };
+    assert_eq!(names(&made(&shut(ChannelClass::Pstn, None), |_, _| WELL)), ["meta/whatsapp"]);
+    let plan = made(&shut(ChannelClass::App, Some(Duration::from_secs(900))), |_, _| WELL);
+    assert_eq!(names(&plan), ["one/sms", "two/sms", "one/voice"]);
+    assert_eq!(plan.considered[2].reason, ChoiceReason::Excluded(Exclusion::ChecksWaiting));
 }
 
 #[test]

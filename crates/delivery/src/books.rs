@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use otter_decision::challenge;
-use otter_decision::lifecycle::{Step, next_due};
+use otter_decision::lifecycle::{Step, at_stake, next_due, without_shut};
 use otter_domain::{
-    AttemptNumber, CheckSubmission, Clock, Effect, Ending, JobKind, LifecyclePolicy, LimitRule, MessageId,
-    Moment, Partition, State, Verification, VerificationId,
+    AttemptNumber, CheckScope, CheckSubmission, Clock, Effect, Ending, FailedChecks, JobKind,
+    LifecyclePolicy, Lift, LimitRule, MessageId, Moment, Partition, State, Verification, VerificationId,
 };
 use otter_runtime::{Dice, StoreClock};
 use otter_store::{
@@ -172,6 +172,20 @@ impl Books {
         Ok(self.stamped(self.checks[usize::from(home.index())].ask(item).await?))
     }
 
+    /// Reads how checks stand.
+    pub(crate) async fn failed_checks(
+        &self,
+        home: Partition,
+        scope: CheckScope,
+    ) -> Result<Vec<FailedChecks>, BooksError> {
+        Ok(self.stamped(self.store.failed_checks(home, scope).await?))
+    }
+
+    /// Has failed checks forgotten; says what they were.
+    pub(crate) async fn lift(&self, home: Partition, lift: Lift) -> Result<Vec<FailedChecks>, BooksError> {
+        Ok(self.stamped(self.store.lift(home, lift).await?))
+    }
+
     /// Merges a receipt.
     pub(crate) async fn merge(
         &self,
@@ -242,6 +256,7 @@ impl Books {
         let Step { mut next, effects, .. } = step;
         let expected = before.map(|verification| verification.version);
         next.version = next.version.next();
+        let at_stake = at_stake(before, &next, self.now());
         let due = next_due(&next, policy, self.now());
         let message_ids = effects.iter().filter_map(|effect| match effect {
             Effect::Dispatch { provider, attempt, job: JobKind::Send } => {
@@ -252,7 +267,7 @@ impl Books {
         let message_ids = message_ids.collect();
         let nonce = Nonce(self.dice.u64());
         let Along { request, limits } = along;
-        Commit { expected, next, effects, due, nonce, request, limits, message_ids }
+        Commit { expected, next, effects, due, nonce, request, limits, message_ids, at_stake }
     }
 
     /// Decides on a verification and commits, again and again until nobody else was faster. Returns the verification as
@@ -260,6 +275,8 @@ impl Books {
     ///
     /// Without its private part nobody knows who could be tried next. So a decision that depends on it is
     /// [`Error::Unreadable`], while the verification can be ended by its caller or by its deadline.
+    ///
+    /// An attempt whose code could not be checked is not made: it is decided again on a plan without whoever cannot go.
     pub(crate) async fn decide(
         &self,
         id: VerificationId,
@@ -268,6 +285,7 @@ impl Books {
         mut decide: impl FnMut(&Verification, Moment) -> Step,
     ) -> Result<Option<Verification>, BooksError> {
         let mut held = held;
+        let mut is_cut = false;
         for _ in 0..ROUNDS {
             let before = match held.take() {
                 Some(verification) => verification,
@@ -276,7 +294,8 @@ impl Books {
                     None => return Ok(None),
                 },
             };
-            let step = decide(&before, self.now());
+            let mut step = decide(&before, self.now());
+            step.changed |= std::mem::take(&mut is_cut);
             if !step.changed {
                 return Ok(Some(before));
             }
@@ -287,6 +306,11 @@ impl Books {
             let next = step.next.clone();
             match self.commit(Some(&before), step, policy, Along::default()).await? {
                 CommitVerdict::Done => return Ok(Some(next)),
+                CommitVerdict::Shut(shut) => {
+                    let queued = next.current().map(|attempt| attempt.channel.class());
+                    held = queued.map(|class| without_shut(&before, class, &shut));
+                    is_cut = true;
+                }
                 CommitVerdict::Conflict
                 | CommitVerdict::Repeated(_)
                 | CommitVerdict::RequestReused

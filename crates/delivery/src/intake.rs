@@ -1,5 +1,6 @@
 //! What callers ask for: sending, checking, resending, cancelling, reading, reporting.
 
+mod locks;
 pub(crate) mod refusal;
 mod resend;
 mod send;
@@ -17,6 +18,7 @@ use otter_domain::{
 use crate::scheduler::policy_of;
 use crate::{Books, Keys, Setup, Slices, View, drawing, tally};
 
+pub use locks::Person;
 pub use refusal::Refusal;
 pub use resend::{ResendRequest, Resent};
 pub use send::{SendRequest, Sent};

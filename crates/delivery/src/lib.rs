@@ -27,7 +27,7 @@ pub use books::{Books, BooksError};
 pub use desk::{Desk, Reported};
 pub use feed::{Feed, FeedError, Item, Subscription};
 pub use intake::{
-    CheckRequest, Checked, Intake, Refusal, ReportRequest, ResendRequest, Resent, SendRequest, Sent,
+    CheckRequest, Checked, Intake, Person, Refusal, ReportRequest, ResendRequest, Resent, SendRequest, Sent,
 };
 pub use keys::Keys;
 pub use scheduler::Scheduler;

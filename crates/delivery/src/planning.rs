@@ -6,7 +6,7 @@ use otter_decision::backlog;
 use otter_decision::plan::{self, Facts, Limits, Wanted};
 use otter_domain::{
     BreakerScope, Channel, Context, Locale, Moment, Partition, PhoneNumber, Plan, ProviderName,
-    PurposePolicy, Route, RouteStep, Segment, TenantId,
+    PurposePolicy, Route, RouteStep, Segment, ShutClass, TenantId,
 };
 use otter_message::Wish;
 
@@ -23,6 +23,7 @@ pub(crate) struct Question<'a> {
     pub(crate) locale: &'a Locale,
     pub(crate) allowed: Option<Vec<Channel>>,
     pub(crate) preferred: Vec<Channel>,
+    pub(crate) shut: Vec<ShutClass>,
     pub(crate) ttl: Duration,
     pub(crate) home: Partition,
     pub(crate) seed: u64,
@@ -35,6 +36,7 @@ pub(crate) fn plan(setup: &Setup, view: &View, question: &Question<'_>, now: Mom
         preferred: question.preferred.clone(),
         line: question.number.line(),
         payment: matches!(question.context, Context::Payment(_)),
+        shut: question.shut.clone(),
     };
     let lifecycle = &question.purpose.lifecycle;
     let limits = Limits {

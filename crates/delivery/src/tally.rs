@@ -41,7 +41,8 @@ fn published(metrics: &Metrics, next: &Verification, kind: &HappeningKind, now: 
         | HappeningKind::AttemptAmbiguous { .. }
         | HappeningKind::AttemptEnded { .. }
         | HappeningKind::ReceiptMerged { .. }
-        | HappeningKind::CheckFailed { .. } => {}
+        | HappeningKind::CheckFailed { .. }
+        | HappeningKind::ChecksLifted { .. } => {}
     }
 }
 

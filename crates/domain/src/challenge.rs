@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    AttemptNumber, ChannelClass, Ending, Moment, RecipientRef, RequestId, Subject, TenantId, VerificationId,
+    AttemptNumber, ChannelClass, Ending, Moment, RecipientRef, RequestId, Subject, TenantId, Verification,
+    VerificationId,
 };
 
 /// How many codes of one verification can be valid at once (SEC-18).
@@ -104,4 +105,45 @@ pub struct FailedChecks {
     pub last_at: Moment,
     /// In which verification: inside it the budget alone counts.
     pub last_in: VerificationId,
+}
+
+/// Whose failed checks are counted together (SEC-05).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckScope {
+    /// Who calls.
+    pub tenant: TenantId,
+    /// Which number.
+    pub recipient: RecipientRef,
+    /// Which account behind it, if the caller named one.
+    pub subject: Option<Subject>,
+}
+
+impl CheckScope {
+    /// Where the failed checks of a verification count.
+    pub fn of(verification: &Verification) -> Self {
+        let Verification { tenant, recipient, subject, .. } = verification;
+        Self { tenant: tenant.clone(), recipient: recipient.clone(), subject: subject.clone() }
+    }
+}
+
+/// A class of channel whose codes could not be checked in time, because of earlier failures (SEC-05).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShutClass {
+    /// The class.
+    pub class: ChannelClass,
+    /// How long checks have to wait; `None` when the class is locked.
+    pub retry_after: Option<Duration>,
+}
+
+/// An operator's order to forget failed checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lift {
+    /// Whose.
+    pub scope: CheckScope,
+    /// Of which classes.
+    pub classes: Vec<ChannelClass>,
+    /// Who orders it.
+    pub author: String,
+    /// Why, in the operator's words.
+    pub reason: String,
 }

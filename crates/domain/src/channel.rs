@@ -77,4 +77,9 @@ impl ChannelClass {
             Self::App => "app",
         }
     }
+
+    /// Reads the word of [`Self::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == word)
+    }
 }

@@ -1,8 +1,9 @@
 //! What happens to a verification, what has to be done about it, and what others are told.
 
 use crate::{
-    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, ExpiryReason, Failure, FailureClass, Moment,
-    Observation, Origin, ProviderName, ProviderReference, ReceiptStatus, TenantId, VerificationId,
+    AttemptEnd, AttemptNumber, Channel, ChannelClass, Ending, ErrorClass, ExpiryReason, Failure,
+    FailureClass, Moment, Observation, Origin, ProviderName, ProviderReference, ReceiptStatus, TenantId,
+    VerificationId,
 };
 
 /// Something that happened to a verification and may change it. A repeated event changes nothing.
@@ -184,6 +185,17 @@ pub enum HappeningKind {
     CheckFailed {
         /// How many checks are left.
         remaining: u8,
+    },
+    /// An operator had failed checks forgotten, of which this verification had the last.
+    ChecksLifted {
+        /// Of which class of channel.
+        class: ChannelClass,
+        /// How many in a row there had been.
+        failures: u16,
+        /// Who ordered it.
+        author: String,
+        /// Why, in the operator's words.
+        reason: String,
     },
     /// The verification ended.
     Ended {

@@ -28,7 +28,8 @@ mod verification;
 
 pub use attempt::{Attempt, AttemptEnd, Origin, Phase, Revocation};
 pub use challenge::{
-    CheckSubmission, CheckVerdict, CodeSlot, Digest, FailedChecks, KeyId, MAX_SLOTS, PresentedDigest,
+    CheckScope, CheckSubmission, CheckVerdict, CodeSlot, Digest, FailedChecks, KeyId, Lift, MAX_SLOTS,
+    PresentedDigest, ShutClass,
 };
 pub use channel::{Channel, ChannelClass};
 pub use content::{Content, RcsText, SmsText, Spoken, TemplateCall};

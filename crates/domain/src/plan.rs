@@ -91,6 +91,10 @@ pub enum Exclusion {
     LineUnsuitable,
     /// No text or template fits: language, payment details or template lifetime (FMT-32, CMP-23).
     NoContent,
+    /// After wrong codes, checks of this class of channel are locked until an operator lifts it (SEC-05).
+    ChecksLocked,
+    /// After wrong codes, checks of this class of channel have to wait until its code would be of no use (SEC-05).
+    ChecksWaiting,
     /// An operator paused it.
     Paused,
     /// Its breaker is open.
@@ -105,12 +109,14 @@ pub enum Exclusion {
 
 impl Exclusion {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ChannelNotAllowed,
         Self::ChannelUnsupported,
         Self::CountryUnsupported,
         Self::LineUnsuitable,
         Self::NoContent,
+        Self::ChecksLocked,
+        Self::ChecksWaiting,
         Self::Paused,
         Self::BreakerOpen,
         Self::LaneFull,
@@ -126,6 +132,8 @@ impl Exclusion {
             Self::CountryUnsupported => "country_unsupported",
             Self::LineUnsuitable => "line_unsuitable",
             Self::NoContent => "no_content",
+            Self::ChecksLocked => "checks_locked",
+            Self::ChecksWaiting => "checks_waiting",
             Self::Paused => "paused",
             Self::BreakerOpen => "breaker_open",
             Self::LaneFull => "lane_full",

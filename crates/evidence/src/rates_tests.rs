@@ -137,6 +137,7 @@ async fn what_one_process_commits_another_one_reads() {
             request: None,
             limits: Vec::new(),
             message_ids: Vec::new(),
+            at_stake: Vec::new(),
         };
         let verdicts = store.commit(home, vec![commit]).await.unwrap();
         assert_eq!(verdicts.value, [CommitVerdict::Done]);

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Rates(rates::Arguments),
     /// Show how providers are doing; pause and resume them
     Providers(providers::Arguments),
-    /// Look after the installation: what nobody could work on
+    /// Look after the installation: what nobody could work on, and whom wrong codes keep back
     Admin(admin::Arguments),
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod attempts;
 mod dead_letters;
 mod json;
+mod locks;
 mod plan;
 mod providers;
 mod rates;

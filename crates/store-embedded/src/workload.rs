@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otter_domain::{
-    CheckSubmission, Digest, Effect, Ending, JobKind, KeyId, LimitRule, MessageId, Moment, Partition,
-    PartitionCount, Phase, PresentedDigest, ReceiptStatus, RequestId, VerificationId,
+    ChannelClass, CheckSubmission, Digest, Effect, Ending, JobKind, KeyId, LimitRule, MessageId, Moment,
+    Partition, PartitionCount, Phase, PresentedDigest, ReceiptStatus, RequestId, VerificationId,
 };
 use otter_store::{
     Board, Changes, Claim, Commit, Error, Keyring, Lease, Nonce, ReceiptMerge, ReceiptTarget, RequestKey,
@@ -139,6 +139,7 @@ impl Workload {
             request: Some(RequestKey { id, fingerprint: [1; 32] }),
             limits: vec![LimitRule { max: 5, window: fixture::seconds(60) }],
             message_ids: vec![(provider, MessageId::from_hash(home, hash), attempt)],
+            at_stake: ChannelClass::ALL.to_vec(),
             next,
         }))
     }
@@ -170,6 +171,7 @@ fn change(
         request: None,
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
     })
 }
 

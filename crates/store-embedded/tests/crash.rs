@@ -48,6 +48,7 @@ fn creation(store: &EmbeddedStore, number: u64, now: otter_domain::Moment) -> Co
         request: Some(RequestKey { id, fingerprint: [0; 32] }),
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
         next,
     }
 }

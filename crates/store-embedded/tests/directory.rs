@@ -41,6 +41,7 @@ async fn create(store: &EmbeddedStore) {
         request: None,
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
     };
     store.commit(home, vec![item]).await.unwrap();
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use otter_domain::{
-    AttemptNumber, Channel, CheckVerdict, Country, Ending, JobKind, Measure, Moment, ProviderName, Segment,
-    TenantId, Verification, VerificationId,
+    AttemptNumber, Channel, ChannelClass, CheckScope, CheckVerdict, Country, Ending, FailedChecks, JobKind,
+    Measure, Moment, ProviderName, Segment, ShutClass, TenantId, Verification, VerificationId,
 };
 use otter_store::{
     CheckAnswer, Claimed, CommitVerdict, DeadLetter, DeadReason, Discarded, Earlier, Error, Events,
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_bytes::ByteBuf;
 use tracing::error;
 
+use crate::argument::class_letter;
 use crate::layout::Fields;
 
 /// What is answered for a bucket that does not refill: a century.
@@ -28,6 +29,7 @@ pub(crate) enum CommitOutcome {
     Repeated(ByteBuf),
     Reused,
     Limited(usize, u64),
+    Shut(Vec<(String, i64)>),
     Unreadable,
 }
 
@@ -41,6 +43,12 @@ impl CommitOutcome {
             Self::Reused => CommitVerdict::RequestReused,
             Self::Limited(rule, wait) => {
                 CommitVerdict::Limited { rule, retry_after: Duration::from_millis(wait) }
+            }
+            Self::Shut(classes) => {
+                let shut = classes.into_iter().map(|(letter, wait)| {
+                    Ok(ShutClass { class: class_of(&letter)?, retry_after: wait_of(wait) })
+                });
+                CommitVerdict::Shut(shut.collect::<Result<_, _>>()?)
             }
         })
     }
@@ -149,13 +157,45 @@ impl Verdict {
                 let how = Ending::parse(&how, AttemptNumber::new(by));
                 CheckVerdict::Ended(how.ok_or_else(|| damaged("a record's ending"))?)
             }
-            Self::Waiting(wait) => {
-                // A lock has no end.
-                CheckVerdict::Waiting { retry_after: u64::try_from(wait).ok().map(Duration::from_millis) }
-            }
+            Self::Waiting(wait) => CheckVerdict::Waiting { retry_after: wait_of(wait) },
             Self::Unknown => CheckVerdict::Unknown,
         })
     }
+}
+
+/// A lock has no end.
+fn wait_of(millis: i64) -> Option<Duration> {
+    u64::try_from(millis).ok().map(Duration::from_millis)
+}
+
+fn class_of(letter: &str) -> Result<ChannelClass, Error> {
+    let class = ChannelClass::ALL.into_iter().find(|class| class_letter(*class) == letter);
+    class.ok_or_else(|| damaged("a class of channel"))
+}
+
+/// One counter of failed checks: class, count, last moment and last verification.
+#[derive(Deserialize)]
+pub(crate) struct Counter(String, u16, u64, String);
+
+impl Counter {
+    fn failed_checks(self, scope: &CheckScope) -> Result<FailedChecks, Error> {
+        let Self(letter, count, last_at, last_in) = self;
+        let CheckScope { tenant, recipient, subject } = scope.clone();
+        Ok(FailedChecks {
+            tenant,
+            recipient,
+            subject,
+            class: class_of(&letter)?,
+            count,
+            last_at: Moment::from_millis(last_at),
+            last_in: VerificationId::parse(&last_in).map_err(|_| damaged("a counter of failed checks"))?,
+        })
+    }
+}
+
+/// The counters that a script answered with.
+pub(crate) fn counters(found: Vec<Counter>, scope: &CheckScope) -> Result<Vec<FailedChecks>, Error> {
+    found.into_iter().map(|counter| counter.failed_checks(scope)).collect()
 }
 
 #[derive(Deserialize)]

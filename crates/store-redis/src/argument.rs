@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptNumber, CheckSubmission, Effect, Happening, HappeningKind, MessageId, Moment, Phase,
-    ProviderName, RecipientRef, Segment, TenantId, Verification, VerificationId, Version,
+    Attempt, AttemptNumber, ChannelClass, CheckScope, CheckSubmission, Effect, Happening, HappeningKind,
+    Lift, MessageId, Moment, Phase, ProviderName, RecipientRef, Segment, Subject, TenantId, Verification,
+    VerificationId, Version,
 };
 use otter_store::record::FailureRecord;
 use otter_store::{
@@ -75,6 +76,7 @@ pub(crate) struct CommitItem {
     events: Vec<Vec<String>>,
     outcomes: Vec<(String, String, u64)>,
     refs: Vec<(String, String, u64)>,
+    at_stake: Option<AtStake>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +84,13 @@ struct Request {
     scope: String,
     id: String,
     value: ByteBuf,
+}
+
+/// The classes whose codes have to be checkable by a moment.
+#[derive(Serialize)]
+struct AtStake {
+    counters: CountersArgument,
+    by: u64,
 }
 
 #[derive(Serialize)]
@@ -92,7 +101,7 @@ struct Limits {
 
 impl CommitItem {
     pub(crate) fn of(commit: Commit, sealer: &Sealer, retention: &Retention) -> Self {
-        let Commit { expected, next, effects, due, nonce, request, limits, message_ids } = commit;
+        let Commit { expected, next, effects, due, nonce, request, limits, message_ids, at_stake } = commit;
         let next = Verification { version: expected.map_or(Version(1), Version::next), ..next };
         let fields = Fields::of(&next, nonce, sealer);
         let scope = scope_key(&next.tenant, &next.recipient);
@@ -120,6 +129,10 @@ impl CommitItem {
             events: Vec::new(),
             outcomes: Vec::new(),
             refs: message_ids.iter().map(|named| reference(named, next.id, life)).collect(),
+            at_stake: (!at_stake.is_empty()).then(|| AtStake {
+                counters: CountersArgument::of(&CheckScope::of(&next), &at_stake),
+                by: next.send_before.as_millis(),
+            }),
         };
         for effect in effects {
             item.push(effect, &next);
@@ -239,6 +252,51 @@ impl From<CheckSubmission> for CheckItem {
             digests: digests.map(|presented| (presented.key.0, ByteBuf::from(presented.digest.0))).collect(),
             request_id: submission.request_id.map(|id| id.to_string()),
         }
+    }
+}
+
+/// Which counters of failed checks.
+#[derive(Serialize)]
+pub(crate) struct CountersArgument {
+    scope: String,
+    subject: Option<String>,
+    classes: Vec<&'static str>,
+}
+
+impl CountersArgument {
+    pub(crate) fn of(scope: &CheckScope, classes: &[ChannelClass]) -> Self {
+        let CheckScope { tenant, recipient, subject } = scope;
+        let asked = ChannelClass::ALL.into_iter().filter(|class| classes.contains(class));
+        Self {
+            scope: scope_key(tenant, recipient),
+            subject: subject.as_ref().map(Subject::to_string),
+            classes: asked.map(class_letter).collect(),
+        }
+    }
+}
+
+/// As records keep it.
+pub(crate) fn class_letter(class: ChannelClass) -> &'static str {
+    match class {
+        ChannelClass::Pstn => "p",
+        ChannelClass::App => "a",
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct LiftArgument {
+    keep: Keep,
+    counters: CountersArgument,
+    tenant: String,
+    author: String,
+    reason: String,
+}
+
+impl LiftArgument {
+    pub(crate) fn of(lift: Lift, keep: Keep) -> Self {
+        let counters = CountersArgument::of(&lift.scope, &lift.classes);
+        let tenant = lift.scope.tenant.to_string();
+        Self { keep, counters, tenant, author: lift.author, reason: lift.reason }
     }
 }
 

@@ -17,6 +17,9 @@ const GOLDEN: &str = include_str!("../tests/golden/fields-1.hex");
 /// The same from before a lane could be full.
 const GOLDEN_BEFORE_FULL_LANES: &str = include_str!("../tests/golden/fields-1-before-full-lanes.hex");
 
+/// The same from before a class of channel could be shut.
+const GOLDEN_BEFORE_SHUT_CLASSES: &str = include_str!("../tests/golden/fields-1-before-shut-classes.hex");
+
 fn everything() -> Verification {
     let mut verification = with_every_field(PartitionCount::DEFAULT.at(7).unwrap(), NOW);
     verification.id = VerificationId::parse("018f2c5a-7b1e-7007-9d2e-4f5a6b7c8d9e").unwrap();
@@ -50,11 +53,19 @@ fn fields_are_kept_as_they_always_were_and_stay_readable() {
 
 #[test]
 fn fields_of_before_stay_readable() {
-    let kept: Fields = rmp_serde::from_slice(&hex::decode(GOLDEN_BEFORE_FULL_LANES.trim()).unwrap()).unwrap();
-    let mut everything = everything();
-    let plan = &mut everything.private.as_mut().unwrap().plan;
-    plan.considered.retain(|considered| considered.reason != ChoiceReason::Excluded(Exclusion::LaneFull));
-    assert_eq!(whole(&kept), everything);
+    let shut = [Exclusion::ChecksLocked, Exclusion::ChecksWaiting];
+    let full = [Exclusion::LaneFull, Exclusion::ChecksLocked, Exclusion::ChecksWaiting];
+    for (golden, later) in
+        [(GOLDEN_BEFORE_FULL_LANES, full.as_slice()), (GOLDEN_BEFORE_SHUT_CLASSES, shut.as_slice())]
+    {
+        let kept: Fields = rmp_serde::from_slice(&hex::decode(golden.trim()).unwrap()).unwrap();
+        let mut everything = everything();
+        let plan = &mut everything.private.as_mut().unwrap().plan;
+        let is_later =
+            |reason: &ChoiceReason| later.iter().any(|later| *reason == ChoiceReason::Excluded(*later));
+        plan.considered.retain(|considered| !is_later(&considered.reason));
+        assert_eq!(whole(&kept), everything);
+    }
 }
 
 #[test]

@@ -16,13 +16,13 @@
 //! | `lane:<provider>` | list | pointers: id, attempt, job, moment | commit, revive | by a claim |
 //! | `letters` | hash | dead letters by their key, see `letters.lua` | claim, due, bury | by a revival, a discard, or a commit that leaves the verification pending; `retention.dead` after it was written |
 //! | `buried` | sorted set | their keys by the moment they were written | the same | the same |
-//! | `events` | stream | flat fields, see `otter_store::event_record` | commit, check, merge; of what is discarded also claim, due, bury, discard | `retention.events` |
+//! | `events` | stream | flat fields, see `otter_store::event_record` | commit, check, merge, lift; of what is discarded also claim, due, bury, discard | `retention.events` |
 //! | `forgotten` | string | the id of the last event that was trimmed | the same | – |
 //! | `ev:<bucket>:<segment>` | hash | counts by measure | commit, check, merge | `retention.evidence` after the bucket began |
 //! | `evs` | sorted set | evidence cells by their last change | the same | the same |
 //! | `idem:<tenant>:<recipient>:<hash>` | string | id and fingerprint of a request | commit | `retention.requests` |
 //! | `limit:<tenant>:<recipient>` | string | moments of sends | commit | the longest window |
-//! | `fail:<tenant>:<recipient>:<subject>:<class>` | string | failed checks in a row: count, last moment, last verification | check | `retention.failed_checks` |
+//! | `fail:<tenant>:<recipient>:<subject>:<class>` | string | failed checks in a row: count, last moment, last verification | check | `retention.failed_checks`, by a success, or by lift |
 //! | `ref:<provider>:<message>` | string | id and attempt | commit | life of the code and `retention.ended` |
 //! | `clock` | string | how far the store's clock is ahead of the server's, and when that was noted | all scripts, once a second; claim of a lane that is not empty, and what waits for replicas, each time | – |
 //! | `bucket:<key>` | string | tokens and moment | take | when it is full |

@@ -14,6 +14,8 @@ pub(crate) struct Scripts {
     pub(crate) claim: Script,
     pub(crate) renew: Script,
     pub(crate) check: Script,
+    pub(crate) counters: Script,
+    pub(crate) lift: Script,
     pub(crate) merge: Script,
     pub(crate) due: Script,
     pub(crate) load: Script,
@@ -49,11 +51,13 @@ pub(crate) fn now() -> Script {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            commit: script!("letters", "request", "commit"),
+            commit: script!("letters", "request", "failed", "commit"),
             answered: script!("request", "answered"),
             claim: script!("letters", "grave", "claim"),
             renew: script!("renew"),
-            check: script!("check"),
+            check: script!("failed", "check"),
+            counters: script!("failed", "counters"),
+            lift: script!("failed", "lift"),
             merge: script!("merge"),
             due: script!("letters", "grave", "due"),
             load: script!("load"),

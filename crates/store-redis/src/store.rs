@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
+    ChannelClass, CheckScope, CheckSubmission, FailedChecks, Lift, Moment, Partition, PartitionCount,
+    ProviderName, Verification, VerificationId,
 };
 use otter_store::{
     Board, BoardEntry, Burial, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, DeadLetter, DeadLetters,
@@ -22,13 +23,13 @@ use tracing::warn;
 
 use crate::address::Address;
 use crate::answer::{
-    BurialOutcome, Cell, CheckOutcome, ClaimedJob, CommitOutcome, DiscardOutcome, FoundEvents, LeaseOutcome,
-    Letter, MergeOutcome, RequestOutcome, letters, refill,
+    BurialOutcome, Cell, CheckOutcome, ClaimedJob, CommitOutcome, Counter, DiscardOutcome, FoundEvents,
+    LeaseOutcome, Letter, MergeOutcome, RequestOutcome, counters, letters, refill,
 };
 use crate::argument::{
-    AnsweredArgument, BurialItem, CheckItem, ClaimArgument, CommitItem, DeadArgument, DueArgument,
-    EventsArgument, EvidenceArgument, Items, Keep, LanesArgument, LeaseItem, LetterArgument, LoadArgument,
-    MergeItem, PostArgument, ReadArgument, RenewArgument, TakeArgument, millis,
+    AnsweredArgument, BurialItem, CheckItem, ClaimArgument, CommitItem, CountersArgument, DeadArgument,
+    DueArgument, EventsArgument, EvidenceArgument, Items, Keep, LanesArgument, LeaseItem, LetterArgument,
+    LiftArgument, LoadArgument, MergeItem, PostArgument, ReadArgument, RenewArgument, TakeArgument, millis,
 };
 use crate::connection::{Connection, Home};
 use crate::layout::Fields;
@@ -305,6 +306,25 @@ impl Store for RedisStore {
     ) -> Result<Stamped<Vec<CheckAnswer>>, Error> {
         let items = self.items(items.into_iter().map(CheckItem::from));
         self.run_each(home, &self.scripts.check, &items, "checking codes", CheckOutcome::answer).await
+    }
+
+    async fn failed_checks(
+        &self,
+        home: Partition,
+        scope: CheckScope,
+    ) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        let argument = CountersArgument::of(&scope, &ChannelClass::ALL);
+        let found: Stamped<Vec<Counter>> =
+            self.run(self.home(home)?, &self.scripts.counters, &argument, "reading failed checks").await?;
+        Ok(Stamped { now: found.now, value: counters(found.value, &scope)? })
+    }
+
+    async fn lift(&self, home: Partition, lift: Lift) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        let scope = lift.scope.clone();
+        let argument = LiftArgument::of(lift, self.keep);
+        let lifted: Stamped<Vec<Counter>> =
+            self.run(self.home(home)?, &self.scripts.lift, &argument, "lifting failed checks").await?;
+        Ok(Stamped { now: lifted.now, value: counters(lifted.value, &scope)? })
     }
 
     async fn merge(

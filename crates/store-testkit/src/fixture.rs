@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Candidate, Channel, ChoiceReason, Code, CodeSlot, Considered,
-    Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, Failure, FailureClass, Happening,
-    HappeningKind, KeyId, Locale, Moment, Origin, Partition, Payment, Phase, PhoneNumber, Plan, Private,
-    ProviderName, ProviderReference, PurposeName, Ranking, Receipt, ReceiptStatus, RecipientRef, Revocation,
-    RouteName, State, Subject, SucceedOn, TenantId, Verification, VerificationId, Version, WorkerId,
+    Attempt, AttemptEnd, AttemptNumber, Candidate, Channel, ChannelClass, ChoiceReason, Code, CodeSlot,
+    Considered, Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, Failure, FailureClass,
+    Happening, HappeningKind, KeyId, Locale, Moment, Origin, Partition, Payment, Phase, PhoneNumber, Plan,
+    Private, ProviderName, ProviderReference, PurposeName, Ranking, Receipt, ReceiptStatus, RecipientRef,
+    Revocation, RouteName, State, Subject, SucceedOn, TenantId, Verification, VerificationId, Version,
+    WorkerId,
 };
 use otter_store::{Keyring, Sealer};
 use std::sync::Arc;
@@ -315,6 +316,12 @@ pub fn every_happening(verification: &Verification, at: Moment) -> Vec<Happening
         over(failed(Some(20_003))),
         over(AttemptEnd::Withdrawn),
         HappeningKind::CheckFailed { remaining: 4 },
+        HappeningKind::ChecksLifted {
+            class: ChannelClass::App,
+            failures: 100,
+            author: "shop/operator".to_owned(),
+            reason: "Zoë called, ticket 4711".to_owned(),
+        },
     ];
     kinds.extend(ReceiptStatus::ALL.map(|status| HappeningKind::ReceiptMerged {
         attempt,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otter_domain::{
-    AttemptNumber, Channel, CheckSubmission, Digest, Effect, Ending, ExpiryReason, HappeningKind, JobKind,
-    KeyId, LimitRule, Measure, MessageId, Moment, Observation, Partition, Phase, PresentedDigest,
-    ReceiptStatus, RequestId, Segment, Verification,
+    AttemptNumber, Channel, ChannelClass, CheckSubmission, Digest, Effect, Ending, ExpiryReason,
+    HappeningKind, JobKind, KeyId, LimitRule, Measure, MessageId, Moment, Observation, Partition, Phase,
+    PresentedDigest, ReceiptStatus, RequestId, Segment, Verification,
 };
 use otter_store::{Claim, Commit, Lease, Nonce, ReceiptMerge, ReceiptTarget, RequestKey, Store};
 
@@ -113,6 +113,7 @@ fn opening(home: Partition, life: Duration, now: Moment) -> Commit {
         request: Some(RequestKey { id, fingerprint: [9; 32] }),
         limits: vec![LimitRule { max: 5, window: seconds(2) }],
         message_ids: vec![(provider(LANE), MessageId::from_hash(home, hash), AttemptNumber::FIRST)],
+        at_stake: ChannelClass::ALL.to_vec(),
         next,
     }
 }
@@ -127,6 +128,7 @@ fn change(next: &Verification, effects: Vec<Effect>, due: Option<Moment>) -> Com
         request: None,
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
     }
 }
 

@@ -156,6 +156,7 @@ pub(crate) fn creation(verification: &Verification) -> Commit {
         request: None,
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
     }
 }
 

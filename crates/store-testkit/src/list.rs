@@ -101,6 +101,14 @@ macro_rules! store_suite {
                 a_lease_that_is_over_is_due_and_not_renewed
                 a_renewed_lease_moves_the_timer
             }
+            locks {
+                sec_05_a_code_that_nobody_could_check_is_not_committed
+                sec_05_a_wait_that_ends_in_time_keeps_no_code_back
+                sec_05_inside_one_verification_only_a_lock_keeps_a_code_back
+                sec_05_a_lifted_lock_is_gone_and_told
+                a_lift_is_for_one_tenant_and_one_account
+                what_was_lifted_stays_so_when_the_engine_starts_again
+            }
             news {
                 events_of_every_kind_are_read_in_order
                 reading_goes_on_where_it_stopped

@@ -8,6 +8,7 @@ pub mod dead;
 pub mod durability;
 pub mod evidence;
 pub mod jobs;
+pub mod locks;
 pub mod news;
 pub mod receipts;
 pub mod requests;

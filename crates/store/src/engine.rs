@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
+    CheckScope, CheckSubmission, FailedChecks, Lift, Moment, Partition, PartitionCount, ProviderName,
+    Verification, VerificationId,
 };
 use tokio::sync::broadcast;
 
@@ -104,6 +105,18 @@ impl<E: MachineEngine> Store for E {
             items.iter().map(|item| state.check(item, now, changes)).collect()
         })
         .await
+    }
+
+    async fn failed_checks(
+        &self,
+        home: Partition,
+        scope: CheckScope,
+    ) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        run(self, home, move |state, now, _| state.failed_checks(&scope, now)).await
+    }
+
+    async fn lift(&self, home: Partition, lift: Lift) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        run(self, home, move |state, now, changes| state.lift(&lift, now, changes)).await
     }
 
     async fn merge(

@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `v`, `t` | the verification's id and its tenant |
 //! | `at` | when it was booked, in milliseconds since 1970 |
-//! | `kind` | `opened`, `attempt_queued`, `attempt_retrying`, `attempt_accepted`, `attempt_ambiguous`, `attempt_ended`, `receipt_merged`, `check_failed`, `ended` |
+//! | `kind` | `opened`, `attempt_queued`, `attempt_retrying`, `attempt_accepted`, `attempt_ambiguous`, `attempt_ended`, `receipt_merged`, `check_failed`, `checks_lifted`, `ended` |
 //! | `attempt`, `provider`, `channel` | which send, whose, over which channel; for all kinds `attempt_…` and `receipt_merged` |
 //! | `origin`, `because` | `attempt_queued`: why it was made, and the failure class before it, if any; `attempt_retrying`: the class |
 //! | `error` | `attempt_ambiguous`, and `attempt_ended` with `end` = `failed`: the error class |
 //! | `end`, `class`, `vendor_code`, `speaks_of` | `attempt_ended`: `failed` or `withdrawn`; the failure class; the vendor's code, if any; what will fail again |
 //! | `status` | `receipt_merged`: the report |
 //! | `remaining` | `check_failed`: how many checks are left |
+//! | `channel_class`, `failures`, `author`, `reason` | `checks_lifted`: of which class, how many there were, who ordered it and why |
 //! | `how`, `by` | `ended`: the ending, and the attempt that was verified, if known |
 //! | `because` | `ended` with `how` = `expired`: why |
 
@@ -19,9 +20,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use otter_domain::{
-    AttemptEnd, AttemptNumber, Channel, Ending, ErrorClass, ExpiryReason, Failure, FailureClass, Happening,
-    HappeningKind, Moment, Origin, ProviderName, ReceiptStatus, SpeaksOf, TenantId, VendorCode,
-    VerificationId,
+    AttemptEnd, AttemptNumber, Channel, ChannelClass, Ending, ErrorClass, ExpiryReason, Failure,
+    FailureClass, Happening, HappeningKind, Moment, Origin, ProviderName, ReceiptStatus, SpeaksOf, TenantId,
+    VendorCode, VerificationId,
 };
 
 use crate::Error;
@@ -66,6 +67,13 @@ pub fn fields(happening: &Happening) -> Fields {
         HappeningKind::CheckFailed { remaining } => {
             fields.extend([text("kind", "check_failed"), text("remaining", remaining)]);
         }
+        HappeningKind::ChecksLifted { class, failures, author, reason } => fields.extend([
+            text("kind", "checks_lifted"),
+            text("channel_class", class.as_str()),
+            text("failures", failures),
+            text("author", author),
+            text("reason", reason),
+        ]),
         HappeningKind::Ended { how, because } => {
             fields.extend([text("kind", "ended"), text("how", how.as_str())]);
             fields.extend(because.map(|reason| text("because", reason)));
@@ -139,6 +147,7 @@ pub fn happening<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Re
             status: fields.required("status", ReceiptStatus::parse)?,
         },
         "check_failed" => HappeningKind::CheckFailed { remaining: fields.required("remaining", number)? },
+        "checks_lifted" => fields.checks_lifted()?,
         "ended" => {
             let by = fields.optional("by", attempt_number)?;
             HappeningKind::Ended {
@@ -182,6 +191,15 @@ impl<'a> Reader<'a> {
 
     fn channel(&self) -> Result<Channel, Error> {
         self.required("channel", Channel::parse)
+    }
+
+    fn checks_lifted(&self) -> Result<HappeningKind, Error> {
+        Ok(HappeningKind::ChecksLifted {
+            class: self.required("channel_class", ChannelClass::parse)?,
+            failures: self.required("failures", number)?,
+            author: self.required("author", Some)?.to_owned(),
+            reason: self.required("reason", Some)?.to_owned(),
+        })
     }
 
     fn attempt_end(&self) -> Result<AttemptEnd, Error> {

@@ -11,9 +11,9 @@
 //! | dead letters | their key | claim, due, bury | revive, discard; sweep, [`Retention::dead`] after they were written |
 //! | request ids | tenant, recipient, id | commit | sweep, after [`Retention::requests`] |
 //! | sends, for sliding limits | tenant, recipient | commit | sweep, after the longest window |
-//! | failed checks | tenant, recipient, subject | check | check (a success), sweep |
+//! | failed checks | tenant, recipient, subject | check | check (a success), lift, sweep |
 //! | message ids | provider, id | commit | with their verification |
-//! | events | sequence | commit, check, merge; claim, due, bury, discard and sweep, of what they discard | sweep, after [`Retention::events`] |
+//! | events | sequence | commit, check, merge, lift; claim, due, bury, discard and sweep, of what they discard | sweep, after [`Retention::events`] |
 //! | evidence | bucket, segment | commit, check, merge | sweep, after [`Retention::evidence`] |
 //!
 //! Everything but hiding survives a restart through [`PartitionState::value`] and [`PartitionState::restore`]. What is past

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    AttemptNumber, CheckSubmission, CheckVerdict, Effect, Failure, Happening, JobKind, LimitRule, Measure,
-    MessageId, Moment, Partition, PartitionCount, ProviderName, ReceiptStatus, RecipientRef, RequestId,
-    Segment, TenantId, Verification, VerificationId, Version, WorkerId,
+    AttemptNumber, ChannelClass, CheckScope, CheckSubmission, CheckVerdict, Effect, FailedChecks, Failure,
+    Happening, JobKind, Lift, LimitRule, Measure, MessageId, Moment, Partition, PartitionCount, ProviderName,
+    ReceiptStatus, RecipientRef, RequestId, Segment, ShutClass, TenantId, Verification, VerificationId,
+    Version, WorkerId,
 };
 use thiserror::Error;
 use tokio::sync::broadcast;
@@ -52,8 +53,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// In this order: a version that is not the expected one is `Done` if the last commit of the verification carried
     /// the same nonce (its answer was lost); a request id that is known answers `Repeated` or `RequestReused`; any other
-    /// wrong version is a `Conflict`; a reached limit is `Limited`, and if several are, by the one that lasts longest.
-    /// Nothing is changed by any of these. Limits slide: they count the commits of this tenant and recipient that
+    /// wrong version is a `Conflict`; a reached limit is `Limited`, and if several are, by the one that lasts longest;
+    /// classes whose codes could not be checked in time are `Shut`. Nothing is changed by any of these. Limits slide: they count the commits of this tenant and recipient that
     /// carried limits. `next.version` is set by the store.
     async fn commit(&self, home: Partition, items: Vec<Commit>)
     -> Result<Stamped<Vec<CommitVerdict>>, Error>;
@@ -94,6 +95,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         home: Partition,
         items: Vec<CheckSubmission>,
     ) -> Result<Stamped<Vec<CheckAnswer>>, Error>;
+
+    /// Reads the counters of failed checks, one per class that has any; those past their retention are gone.
+    async fn failed_checks(
+        &self,
+        home: Partition,
+        scope: CheckScope,
+    ) -> Result<Stamped<Vec<FailedChecks>>, Error>;
+
+    /// Takes counters of failed checks away, so that nothing waits for them any more and no class of theirs is locked,
+    /// with an event for each in the same step. Says what they were; a repeat finds nothing.
+    async fn lift(&self, home: Partition, lift: Lift) -> Result<Stamped<Vec<FailedChecks>>, Error>;
 
     /// Merges receipts, by the rules of `decision::receipt`, with evidence and event in the same step.
     async fn merge(
@@ -245,6 +257,8 @@ pub struct Commit {
     pub limits: Vec<LimitRule>,
     /// Ids that we give to the vendor for which receipts must be found: provider, message and attempt.
     pub message_ids: Vec<(ProviderName, MessageId, AttemptNumber)>,
+    /// The classes in which codes have to be checkable by `next.send_before`, by the rules of `decision::check::shut`.
+    pub at_stake: Vec<ChannelClass>,
 }
 
 /// A caller's name for a call, scoped to (tenant, recipient).
@@ -295,6 +309,8 @@ pub enum CommitVerdict {
         /// When one more would be allowed.
         retry_after: Duration,
     },
+    /// Codes of these classes could not be checked in time; nothing was done. Decide again without them.
+    Shut(Vec<ShutClass>),
 }
 
 /// A wish for work.

@@ -99,6 +99,7 @@ impl Machine {
             request: None,
             limits: Vec::new(),
             message_ids: Vec::new(),
+            at_stake: Vec::new(),
         };
         fill(&mut item);
         self.step(|state, now, changes| state.commit(item, now, changes))
@@ -412,6 +413,7 @@ fn there_are_only_so_many_letters_and_the_oldest_goes_first() {
             request: None,
             limits: Vec::new(),
             message_ids: Vec::new(),
+            at_stake: Vec::new(),
         };
         assert_eq!(state.commit(item, now, &mut changes), CommitVerdict::Done);
         let burial = Burial { id: id(number), reason: DeadReason::HandlingFailed, detail: String::new() };

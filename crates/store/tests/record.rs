@@ -106,14 +106,30 @@ fn a_record_of_format_1_stays_readable() {
     assert_eq!(sealer_with(1, &[1]).verification(&record).unwrap(), everything());
 }
 
+/// Everything, but for reasons that were not known yet.
+fn everything_without(reasons: &[Exclusion]) -> Verification {
+    let mut everything = everything();
+    let plan = &mut everything.private.as_mut().unwrap().plan;
+    let is_later =
+        |reason: &ChoiceReason| reasons.iter().any(|later| *reason == ChoiceReason::Excluded(*later));
+    plan.considered.retain(|considered| !is_later(&considered.reason));
+    everything
+}
+
 #[test]
 fn a_record_from_before_lanes_could_be_full_stays_readable() {
     let golden = include_str!("golden/record-v1-before-full-lanes.hex").replace('\n', "");
     let record = Record::decode(&hex::decode(golden).unwrap()).unwrap();
-    let mut everything = everything();
-    let plan = &mut everything.private.as_mut().unwrap().plan;
-    plan.considered.retain(|considered| considered.reason != ChoiceReason::Excluded(Exclusion::LaneFull));
-    assert_eq!(sealer_with(1, &[1]).verification(&record).unwrap(), everything);
+    let before = [Exclusion::LaneFull, Exclusion::ChecksLocked, Exclusion::ChecksWaiting];
+    assert_eq!(sealer_with(1, &[1]).verification(&record).unwrap(), everything_without(&before));
+}
+
+#[test]
+fn a_record_from_before_classes_could_be_shut_stays_readable() {
+    let golden = include_str!("golden/record-v1-before-shut-classes.hex").replace('\n', "");
+    let record = Record::decode(&hex::decode(golden).unwrap()).unwrap();
+    let before = [Exclusion::ChecksLocked, Exclusion::ChecksWaiting];
+    assert_eq!(sealer_with(1, &[1]).verification(&record).unwrap(), everything_without(&before));
 }
 
 #[test]

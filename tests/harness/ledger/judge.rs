@@ -322,7 +322,8 @@ impl Published {
                 | event::Kind::AttemptEnded(_)
                 | event::Kind::AttemptRetrying(_)
                 | event::Kind::ReceiptMerged(_)
-                | event::Kind::CheckFailed(_) => {}
+                | event::Kind::CheckFailed(_)
+                | event::Kind::ChecksLifted(_) => {}
             }
         }
         told

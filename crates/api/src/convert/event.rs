@@ -5,7 +5,7 @@ use otter_delivery::Item;
 use otter_domain::{AttemptEnd, Channel, Ending, HappeningKind, ProviderName};
 
 use super::verification::{ending, expiry_reason, failed, failure_class, number, origin, receipt_status};
-use super::{channel, timestamp};
+use super::{channel, channel_class, timestamp};
 
 pub(crate) fn event(item: &Item) -> v1::Event {
     let Item { home, position, happening } = item;
@@ -56,6 +56,14 @@ fn kind(kind: &HappeningKind) -> Kind {
         }
         HappeningKind::CheckFailed { remaining } => {
             Kind::CheckFailed(v1::CheckFailed { checks_remaining: u32::from(*remaining) })
+        }
+        HappeningKind::ChecksLifted { class, failures, author, reason } => {
+            Kind::ChecksLifted(v1::ChecksLifted {
+                channel_class: channel_class(*class).into(),
+                failures: u32::from(*failures),
+                author: author.clone(),
+                reason: reason.clone(),
+            })
         }
         HappeningKind::Ended { how, because } => {
             let verified_attempt = match how {

@@ -29,6 +29,12 @@ fn excluded(exclusion: Exclusion) -> &'static str {
         Exclusion::CountryUnsupported => "The provider does not serve the number's country.",
         Exclusion::LineUnsuitable => "The number's kind of line cannot have this kind of message.",
         Exclusion::NoContent => "No text or template fits the language, the payment or the code's life.",
+        Exclusion::ChecksLocked => {
+            "Too many wrong codes: checks over this kind of channel are locked until an operator lifts it."
+        }
+        Exclusion::ChecksWaiting => {
+            "After wrong codes, checks over this kind of channel wait for longer than the code would live."
+        }
         Exclusion::Paused => "An operator paused the provider.",
         Exclusion::BreakerOpen => {
             "A breaker is open for the provider, its way over this channel to this country, or the text."

@@ -80,6 +80,8 @@ fn choice_reason(reason: &ChoiceReason) -> v1::ChoiceReason {
             Exclusion::CountryUnsupported => v1::ChoiceReason::CountryUnsupported,
             Exclusion::LineUnsuitable => v1::ChoiceReason::LineUnsuitable,
             Exclusion::NoContent => v1::ChoiceReason::NoContent,
+            Exclusion::ChecksLocked => v1::ChoiceReason::ChecksLocked,
+            Exclusion::ChecksWaiting => v1::ChoiceReason::ChecksWaiting,
             Exclusion::Paused => v1::ChoiceReason::Paused,
             Exclusion::BreakerOpen => v1::ChoiceReason::BreakerOpen,
             Exclusion::LaneFull => v1::ChoiceReason::LaneFull,

@@ -142,7 +142,8 @@ fn id(fields: &mut Fields, text: &str) -> Option<VerificationId> {
     fields.required("verification_id", text, VerificationId::parse)
 }
 
-fn recipient(fields: &mut Fields, text: &str) -> Option<PhoneNumber> {
+/// Reads whom a code is for.
+pub(crate) fn recipient(fields: &mut Fields, text: &str) -> Option<PhoneNumber> {
     if text.is_empty() {
         fields.bad("recipient", "is required");
         return None;

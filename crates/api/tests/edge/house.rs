@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use otter_api::{Access, ApiKey, Caller, Callers, Options, Parts, Scope, Server};
 use otter_contract::admin::v1::dead_letter_service_client::DeadLetterServiceClient;
+use otter_contract::admin::v1::lock_service_client::LockServiceClient;
 use otter_contract::admin::v1::provider_service_client::ProviderServiceClient;
 use otter_contract::admin::v1::rate_service_client::RateServiceClient;
 use otter_contract::v1::otp_service_client::OtpServiceClient;
@@ -133,6 +134,10 @@ impl House {
         DeadLetterServiceClient::new(self.wire.clone())
     }
 
+    pub(crate) fn lock_service(&self) -> LockServiceClient<Wire> {
+        LockServiceClient::new(self.wire.clone())
+    }
+
     pub(crate) fn rates(&self) -> RateServiceClient<Wire> {
         RateServiceClient::new(self.wire.clone())
     }
@@ -178,6 +183,7 @@ impl House {
                     request: None,
                     limits: Vec::new(),
                     message_ids: Vec::new(),
+                    at_stake: Vec::new(),
                 };
                 let verdicts = self.store.commit(home, vec![commit]).await.unwrap().value;
                 assert_eq!(verdicts, [CommitVerdict::Done]);

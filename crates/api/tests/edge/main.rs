@@ -8,6 +8,7 @@ mod connections;
 mod dead_letters;
 mod house;
 mod life;
+mod locks;
 mod operators;
 mod sending;
 mod streams;

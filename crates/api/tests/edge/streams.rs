@@ -39,6 +39,7 @@ fn word(kind: &Kind) -> &'static str {
         Kind::AttemptEnded(_) => "attempt ended",
         Kind::ReceiptMerged(_) => "receipt",
         Kind::CheckFailed(_) => "check failed",
+        Kind::ChecksLifted(_) => "checks lifted",
         Kind::VerificationEnded(_) => "ended",
     }
 }

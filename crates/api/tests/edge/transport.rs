@@ -133,6 +133,7 @@ async fn health_is_told_per_service_and_before_the_process_leaves() {
         "otter.admin.v1.RateService",
         "otter.admin.v1.ProviderService",
         "otter.admin.v1.DeadLetterService",
+        "otter.admin.v1.LockService",
     ] {
         let told = health.check(of(service)).await.unwrap().into_inner();
         assert_eq!(told.status(), ServingStatus::Serving, "{service}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use otter_decision::admission::NumberRefusal;
 use otter_decision::lifecycle::ResendRefusal;
-use otter_domain::{LimitRule, Plan};
+use otter_domain::{LimitRule, Plan, ShutClass};
 
 use crate::BooksError;
 
@@ -30,6 +30,8 @@ pub enum Refusal {
     },
     /// Nobody can send this code; the plan says why of everyone.
     NoRoute(Box<Plan>),
+    /// Nobody is left whose code could be checked within its life; of which classes, and until when (SEC-05).
+    Uncheckable(Vec<ShutClass>),
     /// The request id was used for another question.
     RequestReused,
     /// Too many sends to this recipient (SEC-17).

@@ -5,10 +5,13 @@ use std::time::Duration;
 use otter_decision::challenge;
 use otter_decision::lifecycle::{self, Fresh, ResendRefusal, Step};
 use otter_domain::{
-    Attempt, Candidate, Channel, LifecyclePolicy, Moment, RequestId, TenantId, Verification, VerificationId,
+    Attempt, Candidate, Channel, CheckScope, LifecyclePolicy, Moment, RequestId, ShutClass, TenantId,
+    Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, Earlier, RequestKey};
 
+use super::locks::add_shut;
+use super::send::is_shut;
 use super::{Intake, Refusal};
 use crate::books::Along;
 use crate::scheduler::policy_of;
@@ -30,6 +33,13 @@ pub struct ResendRequest {
     pub request_id: Option<RequestId>,
 }
 
+/// What decides who may go.
+struct Wish<'a> {
+    channel: Option<Channel>,
+    /// The classes whose codes could not be checked.
+    shut: &'a [ShutClass],
+}
+
 /// What became of a resend.
 #[derive(Debug, Clone)]
 pub struct Resent {
@@ -47,6 +57,7 @@ impl Intake {
         let tenant = setup.tenants.get(&request.tenant).ok_or(Refusal::UnknownTenant)?;
         let mut is_counted = false;
         let mut queued = None;
+        let mut shut = Vec::new();
         for _ in 0..ROUNDS {
             let before = self.owned(&request.tenant, request.id).await?;
             let (policy, digits) = policy_of(&setup, &before);
@@ -54,9 +65,13 @@ impl Intake {
                 return Ok(resent(before, &policy));
             }
             let fresh = drawing::draw(&before, &policy, digits, &self.keys, self.books.dice());
-            let step = match self.decide_resend(&setup, &before, request.channel, &fresh, &policy) {
+            let wish = Wish { channel: request.channel, shut: &shut };
+            let step = match self.decide_resend(&setup, &before, &wish, &fresh, &policy) {
                 Ok(step) => step,
-                Err(refusal) => return self.resent_before(&request, before, refusal, &policy).await,
+                Err(refusal) => {
+                    let refusal = self.explained_by_checks(&before, &wish, refusal).await?;
+                    return self.resent_before(&request, before, refusal, &policy).await;
+                }
             };
             if let Some(home) = before.id.partition(self.books.store().partitions()) {
                 self.expect_answers(home)?;
@@ -76,6 +91,15 @@ impl Intake {
                     let rule = tenant.recipient_limits[rule];
                     return Err(Refusal::RecipientLimited { rule, retry_after });
                 }
+                CommitVerdict::Shut(found) => {
+                    let class = next.current().map(|attempt| attempt.channel.class());
+                    if !found.iter().any(|shut| Some(shut.class) == class) {
+                        // A code that is valid already keeps every check waiting: nobody else would help.
+                        return Err(Refusal::Uncheckable(found));
+                    }
+                    add_shut(&mut shut, found);
+                    continue;
+                }
                 CommitVerdict::Conflict => {
                     // The store knows by itself whether one with a name was done.
                     queued = request.request_id.is_none().then_some(next);
@@ -87,29 +111,59 @@ impl Intake {
         Err(BooksError::Contended { id: request.id }.into())
     }
 
-    /// Lets the next candidate go whose lane has room.
+    /// Lets the next candidate go whose lane has room and whose code could be checked.
     fn decide_resend(
         &self,
         setup: &Setup,
         before: &Verification,
-        channel: Option<Channel>,
+        wish: &Wish<'_>,
         fresh: &Fresh,
         policy: &LifecyclePolicy,
     ) -> Result<Step, Refusal> {
-        let now = self.books.now();
+        let (now, channel) = (self.books.now(), wish.channel);
+        let is_open =
+            |candidate: &Candidate| !wish.shut.iter().any(|shut| shut.class == candidate.channel.class());
         let has_room = |candidate: &Candidate| {
             let Some(home) = before.id.partition(self.books.store().partitions()) else { return true };
             let Candidate { provider, max_queue_wait, .. } = candidate;
             planning::full(setup, &self.view, provider, home, *max_queue_wait, now).is_none()
         };
-        lifecycle::resend_by(before, channel, has_room, fresh, policy, now).map_err(|refusal| {
+        let may_send = |candidate: &Candidate| is_open(candidate) && has_room(candidate);
+        lifecycle::resend_by(before, channel, may_send, fresh, policy, now).map_err(|refusal| {
             let is_shed = refusal == ResendRefusal::NoCandidate
-                && lifecycle::resend(before, channel, fresh, policy, now).is_ok();
+                && lifecycle::resend_by(before, channel, is_open, fresh, policy, now).is_ok();
             if is_shed {
                 return Refusal::Overloaded { retry_after: self.come_back(Duration::ZERO) };
             }
             Refusal::Resend(refusal)
         })
+    }
+
+    /// A refusal for want of candidates, or what keeps those back whose code could not be checked.
+    async fn explained_by_checks(
+        &self,
+        before: &Verification,
+        wish: &Wish<'_>,
+        refusal: Refusal,
+    ) -> Result<Refusal, Refusal> {
+        if !matches!(refusal, Refusal::Resend(ResendRefusal::NoCandidate)) {
+            return Ok(refusal);
+        }
+        if !wish.shut.is_empty() {
+            return Ok(Refusal::Uncheckable(wish.shut.to_vec()));
+        }
+        // They left the plan when it was made, or when their turn came.
+        let considered = before.private.iter().flat_map(|private| &private.plan.considered);
+        let left = considered
+            .filter(|one| is_shut(one) && wish.channel.is_none_or(|channel| channel == one.channel))
+            .map(|one| one.channel.class());
+        let left: Vec<_> = left.collect();
+        if left.is_empty() {
+            return Ok(refusal);
+        }
+        let mut shut = self.shut_of(CheckScope::of(before), before.id, before.send_before).await?;
+        shut.retain(|shut| left.contains(&shut.class));
+        Ok(if shut.is_empty() { refusal } else { Refusal::Uncheckable(shut) })
     }
 
     /// A refused resend may be the repeat of one that was done; then the caller learns what came of that one.

@@ -6,11 +6,12 @@ use otter_decision::lifecycle::{self, Fresh, Opening};
 use otter_decision::{admission, challenge};
 use otter_domain::{
     Channel, ChoiceReason, Code, Considered, Context, Exclusion, Locale, Moment, Partition, PaymentPolicy,
-    PhoneNumber, Plan, PurposeName, PurposePolicy, RequestId, Route, Subject, TenantId, TenantPolicy,
-    Verification, VerificationId,
+    PhoneNumber, Plan, PurposeName, PurposePolicy, RequestId, Route, ShutClass, Subject, TenantId,
+    TenantPolicy, Verification, VerificationId,
 };
 use otter_store::{CommitVerdict, Earlier, RequestKey};
 
+use super::locks::{Person, add_shut};
 use super::{Intake, Refusal};
 use crate::books::Along;
 use crate::planning::{self, Question};
@@ -21,6 +22,9 @@ const LONGEST_TTL: Duration = Duration::from_secs(600);
 
 /// How often an id is drawn again because it exists already.
 const DRAWS: usize = 4;
+
+/// How often a plan is made again because codes of some class could not be checked: once for each class.
+const PLANS: usize = 3;
 
 /// A code to be sent.
 #[derive(Debug, Clone)]
@@ -101,26 +105,55 @@ impl Intake {
         let (usual, country) = (purpose.locale.as_ref(), request.number.country());
         let locale = setup.catalogue.locale(&request.tenant, &request.locales, usual, country);
         let home = self.home(&request.number);
-        let plan = self.plan(setup, request, purpose, route, &locale, ttl);
         if request.dry_run {
+            let by = self.books.now() + ttl - purpose.lifecycle.min_useful;
+            let shut = self.shut(&person(request), by).await?;
+            let plan = self.plan(setup, request, purpose, route, &locale, ttl, shut);
             return Ok(self.explained(request, plan, locale, ttl));
         }
-        let Some(first) = plan.candidates.first() else {
-            return Err(match self.relief(setup, route, &plan, home) {
-                Some(retry_after) => Refusal::Overloaded { retry_after },
-                None => Refusal::NoRoute(Box::new(plan)),
-            });
-        };
-        self.expect_answers(home)?;
-        self.count_for_tenant(tenant).await?;
-        let provider = first.provider.clone();
-        // Counted before it is there, so that many at the same moment do not all find room.
-        self.view.lanes.begin(&provider);
-        let sent = self.open_drawn(request, tenant, purpose, &plan, &locale, ttl).await;
-        if !sent.as_ref().is_ok_and(|sent| !sent.repeated) {
-            self.view.lanes.undo(&provider);
+        // Usually nothing is, and only the commit can tell: then the plan is made again without it.
+        let mut shut = Vec::new();
+        for round in 0..PLANS {
+            let plan = self.plan(setup, request, purpose, route, &locale, ttl, shut.clone());
+            let Some(first) = plan.candidates.first() else {
+                return Err(self.nobody(setup, route, plan, &shut, home));
+            };
+            if round == 0 {
+                self.expect_answers(home)?;
+                self.count_for_tenant(tenant).await?;
+            }
+            let provider = first.provider.clone();
+            // Counted before it is there, so that many at the same moment do not all find room.
+            self.view.lanes.begin(&provider);
+            let sent = self.open_drawn(request, tenant, purpose, &plan, &locale, ttl).await;
+            if !sent.as_ref().is_ok_and(|sent| !sent.repeated) {
+                self.view.lanes.undo(&provider);
+            }
+            match sent {
+                Err(Refusal::Uncheckable(found)) => add_shut(&mut shut, found),
+                sent => return sent,
+            }
         }
-        sent
+        Err(Refusal::Uncheckable(shut))
+    }
+
+    /// Why a plan is empty.
+    fn nobody(
+        &self,
+        setup: &Setup,
+        route: &Route,
+        plan: Plan,
+        shut: &[ShutClass],
+        home: Partition,
+    ) -> Refusal {
+        if let Some(retry_after) = self.relief(setup, route, &plan, home) {
+            return Refusal::Overloaded { retry_after };
+        }
+        let keeps_back = |shut: &&ShutClass| {
+            plan.considered.iter().any(|one| is_shut(one) && one.channel.class() == shut.class)
+        };
+        let shut: Vec<_> = shut.iter().filter(keeps_back).copied().collect();
+        if shut.is_empty() { Refusal::NoRoute(Box::new(plan)) } else { Refusal::Uncheckable(shut) }
     }
 
     /// Commits the opening under an id that does not exist yet.
@@ -172,6 +205,7 @@ impl Intake {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "everything that a plan depends on")]
     fn plan(
         &self,
         setup: &Setup,
@@ -180,6 +214,7 @@ impl Intake {
         route: &Route,
         locale: &Locale,
         ttl: Duration,
+        shut: Vec<ShutClass>,
     ) -> Plan {
         let question = Question {
             tenant: &request.tenant,
@@ -190,6 +225,7 @@ impl Intake {
             locale,
             allowed: (!request.allowed.is_empty()).then(|| request.allowed.clone()),
             preferred: request.preferred.clone(),
+            shut,
             ttl,
             home: self.home(&request.number),
             seed: self.books.dice().u64(),
@@ -197,7 +233,7 @@ impl Intake {
         planning::plan(setup, &self.view, &question, self.books.now())
     }
 
-    fn home(&self, number: &PhoneNumber) -> Partition {
+    pub(super) fn home(&self, number: &PhoneNumber) -> Partition {
         let hash = challenge::partition_hash(&self.keys.install, number);
         self.books.store().partitions().of_hash(hash)
     }
@@ -225,10 +261,8 @@ impl Intake {
     }
 
     /// What stands in for an account that a caller names: only the keyed hash is stored, and counts failed checks as well.
-    fn subject(&self, request: &SendRequest) -> Option<Subject> {
-        let subject = request.subject.as_ref()?;
-        let fields: [&[u8]; 3] =
-            [b"subject", request.tenant.as_str().as_bytes(), subject.as_str().as_bytes()];
+    pub(super) fn subject(&self, tenant: &TenantId, subject: Option<&Subject>) -> Option<Subject> {
+        let fields: [&[u8]; 3] = [b"subject", tenant.as_str().as_bytes(), subject?.as_str().as_bytes()];
         let hash = challenge::fingerprint(&self.keys.install, &fields);
         let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         Some(Subject::parse(&digits).expect("32 hex digits are a subject"))
@@ -249,7 +283,7 @@ impl Intake {
             purpose: request.purpose.clone(),
             number: request.number.clone(),
             recipient: challenge::recipient_ref(&self.keys.install, &request.number),
-            subject: self.subject(request),
+            subject: self.subject(&request.tenant, request.subject.as_ref()),
             context: request.context.clone(),
             locale,
             plan,
@@ -283,6 +317,7 @@ impl Intake {
                 let rule = tenant.recipient_limits[rule];
                 Err(Refusal::RecipientLimited { rule, retry_after })
             }
+            CommitVerdict::Shut(shut) => Err(Refusal::Uncheckable(shut)),
             CommitVerdict::Conflict => self.opened_before(&opened, purpose).await,
         }
     }
@@ -347,6 +382,18 @@ impl Intake {
         let fingerprint = challenge::fingerprint(&self.keys.install, &fields);
         RequestKey { id: self.keyed(&[b"request", id.as_str().as_bytes()]), fingerprint }
     }
+}
+
+/// Whose checks a code of this request would count among.
+fn person(request: &SendRequest) -> Person {
+    let SendRequest { tenant, number, subject, .. } = request;
+    Person { tenant: tenant.clone(), number: number.clone(), subject: subject.clone() }
+}
+
+/// Whether only checks that wait or are locked keep somebody out of a plan.
+pub(super) fn is_shut(considered: &Considered) -> bool {
+    let reasons = [Exclusion::ChecksLocked, Exclusion::ChecksWaiting].map(ChoiceReason::Excluded);
+    reasons.contains(&considered.reason)
 }
 
 /// Everything that speaks against a request before anybody looks at providers.

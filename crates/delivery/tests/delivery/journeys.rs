@@ -18,6 +18,7 @@ fn word(kind: &HappeningKind) -> &'static str {
         HappeningKind::AttemptEnded { .. } => "attempt ended",
         HappeningKind::ReceiptMerged { .. } => "receipt",
         HappeningKind::CheckFailed { .. } => "check failed",
+        HappeningKind::ChecksLifted { .. } => "checks lifted",
         HappeningKind::Ended { .. } => "ended",
     }
 }

@@ -11,6 +11,7 @@ mod house;
 mod journeys;
 mod lanes;
 mod limits;
+mod locks;
 mod node;
 mod overload;
 mod panics;

@@ -60,7 +60,8 @@ fn ended(kind: HappeningKind) -> Option<(Ending, Option<ExpiryReason>)> {
         | HappeningKind::AttemptAmbiguous { .. }
         | HappeningKind::AttemptEnded { .. }
         | HappeningKind::ReceiptMerged { .. }
-        | HappeningKind::CheckFailed { .. } => None,
+        | HappeningKind::CheckFailed { .. }
+        | HappeningKind::ChecksLifted { .. } => None,
     }
 }
 

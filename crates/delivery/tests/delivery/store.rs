@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
+    CheckScope, CheckSubmission, FailedChecks, Lift, Moment, Partition, PartitionCount, ProviderName,
+    Verification, VerificationId,
 };
 use otter_store::{
     Board, BoardEntry, Burial, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, DeadLetter, DeadLetters,
@@ -192,6 +193,18 @@ impl Store for FaultyStore {
         items: Vec<CheckSubmission>,
     ) -> Result<Stamped<Vec<CheckAnswer>>, Error> {
         self.pass(Op::Check, self.inner.check(home, items)).await
+    }
+
+    async fn failed_checks(
+        &self,
+        home: Partition,
+        scope: CheckScope,
+    ) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        self.inner.failed_checks(home, scope).await
+    }
+
+    async fn lift(&self, home: Partition, lift: Lift) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        self.inner.lift(home, lift).await
     }
 
     async fn merge(

@@ -74,6 +74,8 @@ pub(crate) enum Answer {
     NameReused,
     Limited,
     NotNow(ResendRefusal),
+    /// The code could not be checked within its life.
+    Uncheckable,
     /// Nothing was asked of a store that does not answer.
     Stalled,
     /// A refusal that nothing in a run gives a reason for.
@@ -88,6 +90,8 @@ impl From<Refusal> for Answer {
             Self::NameReused
         } else if let Refusal::RecipientLimited { .. } = refusal {
             Self::Limited
+        } else if let Refusal::Uncheckable(_) = refusal {
+            Self::Uncheckable
         } else if let Refusal::StoreStalled { .. } = refusal {
             Self::Stalled
         } else if let Refusal::Resend(refusal) = refusal {

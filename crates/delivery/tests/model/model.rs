@@ -112,6 +112,7 @@ impl Story {
             HappeningKind::AttemptEnded { attempt, how, .. } => self.attempt_ended(*attempt, *how),
             HappeningKind::ReceiptMerged { attempt, status, .. } => self.merged(*attempt, *status),
             HappeningKind::CheckFailed { remaining } => self.missed(*remaining, at),
+            HappeningKind::ChecksLifted { .. } => Err("nobody lifts a lock here".into()),
             HappeningKind::Ended { how, .. } => self.ends(*how, at),
         }
     }

@@ -59,6 +59,10 @@ fn sensible(call: &Call, stories: &BTreeMap<VerificationId, Story>, calls: &[Cal
         (Asked::Check { id, .. }, Answer::Checked(verdict)) => {
             checked(call, *id, verdict, stories, calls, answered_at)
         }
+        (Asked::Send { person, .. } | Asked::Resend { person, .. }, Answer::Uncheckable) => holds(
+            misses_of(Some(*person), stories, calls) >= FAILURES_BEFORE_WAIT,
+            "a code is not sent because of wrong ones that nobody typed (SEC-05)",
+        ),
         (Asked::Send { .. } | Asked::Resend { .. }, Answer::NameReused) => {
             let others = calls.iter().filter(|other| other.began <= answered_at);
             let reused =
@@ -112,9 +116,7 @@ fn checked(
             holds(ended.is_some_and(|ended| ended.how == *how), "refused by an end that never came")
         }
         CheckVerdict::Waiting { .. } => {
-            let person = person_of(id, calls);
-            let own = stories.iter().filter(|(id, _)| person_of(**id, calls) == person);
-            let misses = own.map(|(_, story)| story.misses.len()).sum::<usize>();
+            let misses = misses_of(person_of(id, calls), stories, calls);
             holds(misses >= FAILURES_BEFORE_WAIT, "a check has to wait for no reason (SEC-05)")
         }
         CheckVerdict::Unknown => Err("an accepted verification is unknown (promise 1)".into()),
@@ -125,6 +127,12 @@ fn checked(
 fn is_valid(valid: &[Option<AttemptNumber>], attempt: AttemptNumber, story: &Story) -> bool {
     let shares = story.codes() == CodePolicy::Same;
     valid.iter().any(|told| *told == Some(attempt) || shares)
+}
+
+/// How many wrong codes were counted for a person.
+fn misses_of(person: Option<usize>, stories: &BTreeMap<VerificationId, Story>, calls: &[Call]) -> usize {
+    let own = stories.iter().filter(|(id, _)| person_of(**id, calls) == person);
+    own.map(|(_, story)| story.misses.len()).sum()
 }
 
 /// The person of a verification that some caller knows.

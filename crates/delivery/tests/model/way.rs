@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    CheckSubmission, Moment, Partition, PartitionCount, ProviderName, Verification, VerificationId,
+    CheckScope, CheckSubmission, FailedChecks, Lift, Moment, Partition, PartitionCount, ProviderName,
+    Verification, VerificationId,
 };
 use otter_store::{
     Board, BoardEntry, Burial, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, DeadLetter, DeadLetters,
@@ -224,6 +225,18 @@ impl Store for Way {
             self.inner.check(home, items.clone()).await?;
         }
         self.batch(items, move |inner, items| async move { inner.check(home, items).await }).await
+    }
+
+    async fn failed_checks(
+        &self,
+        home: Partition,
+        scope: CheckScope,
+    ) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        self.inner.failed_checks(home, scope).await
+    }
+
+    async fn lift(&self, home: Partition, lift: Lift) -> Result<Stamped<Vec<FailedChecks>>, Error> {
+        self.inner.lift(home, lift).await
     }
 
     async fn merge(

@@ -1,5 +1,7 @@
 //! `otter admin`: what an operator does about the installation itself.
 
+mod locks;
+
 use clap::{Args, Subcommand};
 use otter_contract::admin::v1::{
     DropDeadLetterRequest, GetDeadLetterRequest, ListDeadLettersRequest, ListDeadLettersResponse,
@@ -25,6 +27,9 @@ enum Command {
     /// What nobody could work on: records that do not open, jobs without a record, what fails again and again
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// What wrong codes in a row keep back for a person: look at it, and lift it
+    #[command(subcommand)]
+    Locks(locks::Command),
 }
 
 #[derive(Subcommand)]
@@ -60,22 +65,35 @@ enum DeadLetters {
 impl Arguments {
     /// Where the server is.
     pub(super) fn connection(&self) -> &Connection {
-        let Command::DeadLetters(command) = &self.command;
-        match command {
-            DeadLetters::List { connection }
-            | DeadLetters::Show { connection, .. }
-            | DeadLetters::Retry { connection, .. }
-            | DeadLetters::Drop { connection, .. } => connection,
+        match &self.command {
+            Command::DeadLetters(
+                DeadLetters::List { connection }
+                | DeadLetters::Show { connection, .. }
+                | DeadLetters::Retry { connection, .. }
+                | DeadLetters::Drop { connection, .. },
+            ) => connection,
+            Command::Locks(command) => command.connection(),
         }
     }
 }
 
-/// Does what was asked for and prints the letters that it is about.
+/// Does what was asked for.
 pub(super) async fn run(arguments: Arguments, screen: &mut Screen) -> Result<Answer, Failure> {
     let caller = arguments.connection().open().await?;
-    let Command::DeadLetters(command) = arguments.command;
+    match arguments.command {
+        Command::DeadLetters(command) => run_dead_letters(command, &caller, screen).await,
+        Command::Locks(command) => locks::run(command, &caller, screen).await,
+    }
+}
+
+/// Prints the letters that it is about.
+async fn run_dead_letters(
+    command: DeadLetters,
+    caller: &Caller,
+    screen: &mut Screen,
+) -> Result<Answer, Failure> {
     match command {
-        DeadLetters::List { .. } => screen.answer(&list(&caller).await?)?,
+        DeadLetters::List { .. } => screen.answer(&list(caller).await?)?,
         DeadLetters::Show { id, .. } => {
             let request = caller.request(GetDeadLetterRequest { id });
             screen.answer(&caller.dead_letters().get_dead_letter(request).await?.into_inner())?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use otter_contract::admin::v1::dead_letter_service_client::DeadLetterServiceClient;
+use otter_contract::admin::v1::lock_service_client::LockServiceClient;
 use otter_contract::admin::v1::provider_service_client::ProviderServiceClient;
 use otter_contract::admin::v1::rate_service_client::RateServiceClient;
 use otter_contract::v1::otp_service_client::OtpServiceClient;
@@ -154,6 +155,11 @@ impl Caller {
     /// The service that knows dead letters.
     pub(crate) fn dead_letters(&self) -> DeadLetterServiceClient<Wire> {
         DeadLetterServiceClient::new(self.wire.clone())
+    }
+
+    /// The service that knows what wrong codes keep back.
+    pub(crate) fn locks(&self) -> LockServiceClient<Wire> {
+        LockServiceClient::new(self.wire.clone())
     }
 
     /// A request with the deadline of an answer.

@@ -62,7 +62,8 @@ fn end_of(news: &WatchOtpResponse) -> Option<VerificationState> {
             | Kind::AttemptAmbiguous(_)
             | Kind::AttemptEnded(_)
             | Kind::ReceiptMerged(_)
-            | Kind::CheckFailed(_) => None,
+            | Kind::CheckFailed(_)
+            | Kind::ChecksLifted(_) => None,
         },
     }
 }

@@ -1,9 +1,11 @@
 //! The contract's enums in words, and how good each is.
 
-use otter_contract::admin::v1::{BreakerState, DeadLetterReason, ProviderHealth, ProviderState, RateWindow};
+use otter_contract::admin::v1::{
+    BreakerState, DeadLetterReason, LockState, ProviderHealth, ProviderState, RateWindow,
+};
 use otter_contract::v1::{
-    AttemptOrigin, AttemptState, Channel, CheckOutcome, ExpiryReason, FailureClass, ReceiptStatus, SucceedOn,
-    VerificationState,
+    AttemptOrigin, AttemptState, Channel, ChannelClass, CheckOutcome, ExpiryReason, FailureClass,
+    ReceiptStatus, SucceedOn, VerificationState,
 };
 
 use super::Tone;
@@ -40,10 +42,12 @@ words! {
     AttemptState => "ATTEMPT_STATE_",
     BreakerState => "BREAKER_STATE_",
     Channel => "CHANNEL_",
+    ChannelClass => "CHANNEL_CLASS_",
     CheckOutcome => "CHECK_OUTCOME_",
     DeadLetterReason => "DEAD_LETTER_REASON_",
     ExpiryReason => "EXPIRY_REASON_",
     FailureClass => "FAILURE_CLASS_",
+    LockState => "LOCK_STATE_",
     ProviderHealth => "PROVIDER_HEALTH_",
     ProviderState => "PROVIDER_STATE_",
     ReceiptStatus => "RECEIPT_STATUS_",

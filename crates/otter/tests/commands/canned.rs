@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use otter_contract::admin::v1::{
-    DeadLetter, DeadLetterReason, Provider, ProviderHealth, ProviderState, Rate, RateWindow, Share,
+    DeadLetter, DeadLetterReason, Lock, LockState, Provider, ProviderHealth, ProviderState, Rate, RateWindow,
+    Share,
 };
 use otter_contract::v1::event::Kind;
 use otter_contract::v1::watch_otp_response::Update;
@@ -190,7 +191,18 @@ pub(crate) fn known_dead_letter(id: &str) -> Result<DeadLetter, Status> {
     Err(because(Code::NotFound, "DEAD_LETTER_NOT_FOUND", "there is no dead letter of this id (any more)"))
 }
 
-fn because(code: Code, reason: &str, message: &str) -> Status {
+pub(crate) fn lock() -> Lock {
+    Lock {
+        channel_class: ChannelClass::Pstn.into(),
+        failures: 100,
+        state: LockState::Locked.into(),
+        wait_end_time: None,
+        last_failure_time: Some(at(0)),
+        last_verification_id: ID.to_owned(),
+    }
+}
+
+pub(crate) fn because(code: Code, reason: &str, message: &str) -> Status {
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, "otter", []))
 }
 

@@ -313,3 +313,29 @@ fn providers_are_listed_paused_and_resumed() {
     assert_eq!(run.code, 0, "{}", run.errors);
     assert_eq!(otter(&server.url(), &["providers", "pause", "sms-a"]).code, 2);
 }
+
+#[test]
+fn locks_are_shown_and_lifted_with_a_reason() {
+    let server = Server::start();
+    let locks = |arguments: &[&str]| otter(&server.url(), &[&["admin", "locks"], arguments].concat());
+    let person = ["+4915112345678", "--tenant", "shop"];
+    let shown = locks(&[&["show"], person.as_slice(), &["--json"]].concat()).json();
+    assert_eq!(shown["locks"][0]["state"], "LOCK_STATE_LOCKED");
+    assert_eq!(shown["maskedRecipient"], "+4915*******78");
+    let run = locks(&[&["show"], person.as_slice(), &["--subject", "account-7"]].concat());
+    assert_eq!((run.code, run.output.as_str()), (0, "no wrong codes are counted for +4915*******78\n"));
+
+    let lift = [&["lift"], person.as_slice(), &["--class", "pstn", "--reason", "ticket 4711"]].concat();
+    let run = locks(&lift);
+    assert_eq!(run.code, 0, "{}", run.errors);
+    assert!(run.output.starts_with("forgotten for +4915*******78"), "{}", run.output);
+    let seen = server.seen().lifts.remove(0);
+    assert_eq!((seen.recipient.as_str(), seen.reason.as_str()), ("+4915112345678", "ticket 4711"));
+    assert_eq!(seen.channel_class(), otter_contract::v1::ChannelClass::Pstn);
+    let run = locks(&[lift.as_slice(), &["--subject", "account-7"]].concat());
+    assert_eq!(run.code, 3);
+    assert!(run.errors.contains("LOCK_NOT_FOUND"), "{}", run.errors);
+    let run = locks(&[&["lift"], person.as_slice()].concat());
+    assert_eq!(run.code, 2, "a lift has a reason");
+    assert!(!run.errors.contains("4915112345678"), "{}", run.errors);
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::Stream;
 use otter_contract::admin::v1::dead_letter_service_server::{DeadLetterService, DeadLetterServiceServer};
+use otter_contract::admin::v1::lock_service_server::{LockService, LockServiceServer};
 use otter_contract::admin::v1::provider_service_server::{ProviderService, ProviderServiceServer};
 use otter_contract::admin::v1::rate_service_server::{RateService, RateServiceServer};
 use otter_contract::admin::v1::*;
@@ -32,6 +33,7 @@ pub(crate) struct Seen {
     pub(crate) tokens: Vec<String>,
     pub(crate) rates: Vec<ListRatesRequest>,
     pub(crate) pauses: Vec<PauseProviderRequest>,
+    pub(crate) lifts: Vec<LiftLockRequest>,
 }
 
 /// A running server; it stops when it is dropped.
@@ -65,7 +67,8 @@ impl Server {
                 .add_service(OtpServiceServer::new(desk.clone()))
                 .add_service(RateServiceServer::new(desk.clone()))
                 .add_service(ProviderServiceServer::new(desk.clone()))
-                .add_service(DeadLetterServiceServer::new(desk));
+                .add_service(DeadLetterServiceServer::new(desk.clone()))
+                .add_service(LockServiceServer::new(desk));
             tokio::spawn(router.serve_with_incoming(incoming));
             address
         });
@@ -264,5 +267,27 @@ impl DeadLetterService for Desk {
         let dead_letter = canned::known_dead_letter(&request.get_ref().id)?;
         self.note(request, |_, _| {});
         Ok(Response::new(DropDeadLetterResponse { dead_letter: Some(dead_letter) }))
+    }
+}
+
+#[async_trait]
+impl LockService for Desk {
+    async fn get_locks(&self, request: Request<GetLocksRequest>) -> Answer<GetLocksResponse> {
+        let locks = if request.get_ref().subject.is_empty() { vec![canned::lock()] } else { Vec::new() };
+        self.note(request, |_, _| {});
+        Ok(Response::new(GetLocksResponse { masked_recipient: "+4915*******78".to_owned(), locks }))
+    }
+
+    async fn lift_lock(&self, request: Request<LiftLockRequest>) -> Answer<LiftLockResponse> {
+        if !request.get_ref().subject.is_empty() {
+            return Err(canned::because(
+                tonic::Code::NotFound,
+                "LOCK_NOT_FOUND",
+                "no wrong codes are counted for this tenant, recipient, subject and class (any more)",
+            ));
+        }
+        self.note(request, |seen, lift| seen.lifts.push(lift.clone()));
+        let masked_recipient = "+4915*******78".to_owned();
+        Ok(Response::new(LiftLockResponse { masked_recipient, locks: vec![canned::lock()] }))
     }
 }

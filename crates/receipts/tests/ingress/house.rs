@@ -90,6 +90,7 @@ impl House {
             request: None,
             limits: Vec::new(),
             message_ids: Vec::new(),
+            at_stake: Vec::new(),
         };
         let verdicts = self.books.store().commit(home, vec![commit]).await.unwrap().value;
         assert_eq!(verdicts, [CommitVerdict::Done]);

@@ -9,10 +9,6 @@
 -- The version stays until a check ends the verification: a wrong check is no conflict for a commit that was decided
 -- before it. The winner's request_id is a field of its own, `w`, which no commit writes.
 
-local CLASSES = { p = 'pstn', a = 'app' }
-local FAILURES_BEFORE_WAIT, FAILURES_BEFORE_LOCK = 5, 100
-local FIRST_WAIT, LONGEST_WAIT = 30000, 3600000
-
 -- Looks at every byte whether or not one differed before.
 local function equal(one, other)
   if #one ~= #other then return false end
@@ -50,27 +46,6 @@ local function live_classes(record, elapsed)
     end
   end
   return classes
-end
-
--- The counters of failed checks of the live classes: key, and count, last moment and last verification if there is one.
-local function read_counters(record, classes)
-  local subject = record.u and redis.sha1hex(record.u):sub(1, 20) or '-'
-  local counters = {}
-  for place, class in ipairs(classes) do
-    local key = prefix .. 'fail:' .. record.t .. ':' .. record.r .. ':' .. subject .. ':' .. CLASSES[class]
-    local count, last_at, last_in = (redis.call('GET', key) or ''):match('^(%d+) (%d+) (%S+)$')
-    counters[place] = { key = key, count = tonumber(count) or 0, last_at = tonumber(last_at), last_in = last_in }
-  end
-  return counters
-end
-
--- How long one counter makes the caller wait; -1 for a lock, nothing for not at all.
-local function waiting(counter, id)
-  if counter.count >= FAILURES_BEFORE_LOCK then return -1 end
-  if counter.count < FAILURES_BEFORE_WAIT or counter.last_in == id then return nil end
-  local wait = math.min(FIRST_WAIT * 2 ^ (counter.count - FAILURES_BEFORE_WAIT), LONGEST_WAIT)
-  local left = counter.last_at + wait - now
-  return left > 0 and left or nil
 end
 
 -- Whether this repeats the check that won.
@@ -175,7 +150,9 @@ return each(function(item)
   local record, packed = read(item.id)
   if not record or record.t ~= item.tenant then return { judged = { verdict = 'unknown' } } end
   local elapsed = now - record.c
-  local counters = read_counters(record, live_classes(record, elapsed))
+  local counters = read_counters({
+    scope = record.t .. ':' .. record.r, subject = record.u, classes = live_classes(record, elapsed)
+  })
   local verdict = refusal(record, counters, item, elapsed)
   if not verdict then
     local slot = matching_slot(record, item, elapsed)

@@ -4,9 +4,10 @@
 --        0 for none), claims (the attempts that stay claimed), is_over (it has ended and its private part is gone),
 --        is_pending, due, request {scope, id, value}, limits {key, rules
 --        [max, window]}, jobs [lane, attempt, job], events [fields], outcomes [segment, measure, moment],
---        refs [key, value, life].
+--        refs [key, value, life], at_stake {counters {scope, subject, classes}, by}.
 -- keep:  ended, events, requests, evidence.
--- Answers per item: `done`, `conflict`, `reused`, { repeated = value } or { limited = [rule, milliseconds] }.
+-- Answers per item: `done`, `conflict`, `reused`, { repeated = value }, { limited = [rule, milliseconds] } or
+--        { shut = [class, milliseconds, or -1 for a lock] of each }.
 
 -- Wrong checks, receipts and renewed leases are booked by scripts of their own and leave the version as it is, so that they
 -- are no conflict for a commit that was decided before. It must not take them back either.
@@ -75,6 +76,16 @@ local function count_send(limits, sends)
   redis.call('SET', prefix .. 'limit:' .. limits.key, cmsgpack.pack(recent), 'PXAT', till)
 end
 
+-- The classes whose codes could not be checked in time, as `decision::check::shut` finds them.
+local function shut_classes(stake, id)
+  local found = {}
+  for _, counter in ipairs(read_counters(stake.counters)) do
+    local wait = waiting(counter, id)
+    if wait and (wait == -1 or now + wait > stake.by) then found[#found + 1] = { counter.class, wait } end
+  end
+  return #found > 0 and found
+end
+
 local function keep_record(item)
   local key = prefix .. 'v:' .. item.id
   if item.c then
@@ -110,6 +121,8 @@ return each(function(item)
   local sends = item.limits and recent_sends(item.limits)
   local limited = sends and refusal(sends, item.limits.rules)
   if limited then return { limited = limited } end
+  local shut = item.at_stake and shut_classes(item.at_stake, item.id)
+  if shut then return { shut = shut } end
   if record and takes_back(record, item) then keep_progress(record, item) end
 
   writing = true

@@ -51,6 +51,7 @@ pub(crate) fn creation(next: &Verification) -> Commit {
         request: Some(RequestKey { id, fingerprint: [9; 32] }),
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Channel, CheckSubmission, Code, CodeSlot, Digest, Effect, Ending,
-    ErrorClass, Failure, FailureClass, HappeningKind, JobKind, KeyId, LimitRule, Measure, MessageId, Moment,
-    Observation, Partition, Phase, PresentedDigest, Private, ReceiptStatus, RecipientRef, RequestId,
-    Revocation, Segment, State, Subject, TenantId, Verification, VerificationId, WorkerId,
+    Attempt, AttemptEnd, AttemptNumber, Channel, ChannelClass, CheckScope, CheckSubmission, Code, CodeSlot,
+    Digest, Effect, Ending, ErrorClass, Failure, FailureClass, HappeningKind, JobKind, KeyId, Lift,
+    LimitRule, Measure, MessageId, Moment, Observation, Partition, Phase, PresentedDigest, Private,
+    ReceiptStatus, RecipientRef, RequestId, Revocation, Segment, State, Subject, TenantId, Verification,
+    VerificationId, WorkerId,
 };
 use otter_store::{
     Burial, Changes, Claim, Claimed, Commit, CommitVerdict, DeadReason, Discarded, Events, Lease, LetterKey,
@@ -77,6 +78,10 @@ enum Step {
     Discard {
         which: usize,
     },
+    Lift {
+        who: u8,
+        class: usize,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -135,6 +140,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => which.clone().prop_map(|which| Step::Bury { which }),
         2 => which.clone().prop_map(|which| Step::Revive { which }),
         1 => which.clone().prop_map(|which| Step::Discard { which }),
+        1 => (0_u8..2, 0_usize..3).prop_map(|(who, class)| Step::Lift { who, class }),
         6 => (which, 1_u8..3, prop::bool::weighted(0.9), 1_u8..=5, any::<bool>()).prop_map(
             |(which, attempt, is_own, rank, by_message)| Step::Merge { which, attempt, is_own, rank, by_message }
         ),
@@ -199,6 +205,7 @@ impl World {
             Step::Bury { which } => self.bury(which).await,
             Step::Revive { which } => self.revive(which).await,
             Step::Discard { which } => self.discard(which).await,
+            Step::Lift { who, class } => self.lift(who, class).await,
         }
     }
 
@@ -208,8 +215,10 @@ impl World {
         let mut next = fixture::verification(self.home, now, vec![fixture::queued(1, LANES[lane], now)]);
         next.recipient = RecipientRef::from_hash([who; 8]);
         next.budget = 8;
+        next.send_before = now + Duration::from_secs(60);
         next.slots = slots.iter().map(|slot| slot.slot(now)).collect();
-        next.subject = (who == 1).then(|| Subject::parse("account-42").unwrap());
+        next.subject = account(who);
+        let at_stake = next.slots.iter().map(|slot| slot.class).collect();
         let request = named.map(|(name, question)| RequestKey {
             id: RequestId::parse(&format!("call-{name}")).unwrap(),
             fingerprint: [question; 32],
@@ -224,6 +233,7 @@ impl World {
             request,
             limits: if is_limited { limits } else { Vec::new() },
             message_ids: vec![(provider(LANES[lane]), message(next.id, 1), AttemptNumber::FIRST)],
+            at_stake,
             ..self.change(next, Some(now + Duration::from_millis(20)))
         };
         self.commit(Commit { expected: None, ..commit }).await;
@@ -269,8 +279,9 @@ impl World {
             next.private = next.private.map(|private| Private { code: Some(code), ..private });
         }
         let effects = vec![dispatch(&attempt, JobKind::Send)];
+        let at_stake = vec![attempt.channel.class()];
         next.attempts.push(attempt);
-        let commit = Commit { effects, ..self.change(next, Some(now)) };
+        let commit = Commit { effects, at_stake, ..self.change(next, Some(now)) };
         self.commit(commit).await;
     }
 
@@ -297,6 +308,7 @@ impl World {
             request: None,
             limits: Vec::new(),
             message_ids: Vec::new(),
+            at_stake: Vec::new(),
         }
     }
 
@@ -389,6 +401,20 @@ impl World {
         assert_eq!(discarded.value.map(strip), expected, "discard");
     }
 
+    async fn lift(&mut self, who: u8, class: usize) {
+        let scope = CheckScope {
+            tenant: fixture::tenant(),
+            recipient: RecipientRef::from_hash([who; 8]),
+            subject: account(who),
+        };
+        let classes = ChannelClass::ALL.get(class).map_or(ChannelClass::ALL.to_vec(), |class| vec![*class]);
+        let found = self.store.failed_checks(self.home, scope.clone()).await.unwrap();
+        assert_eq!(found.value, self.model.failed_checks(&scope, found.now), "failed checks");
+        let lift = Lift { scope, classes, author: "shop/ops".to_owned(), reason: "a test".to_owned() };
+        let lifted = self.store.lift(self.home, lift.clone()).await.unwrap();
+        assert_eq!(lifted.value, self.model.lift(&lift, lifted.now, &mut self.changes), "lift");
+    }
+
     async fn compare(&mut self) {
         let dead = self.store.dead_letters(self.home, None, 100).await.unwrap().value;
         assert_eq!(dead, self.model.dead_letters(None, 100), "dead letters");
@@ -417,6 +443,10 @@ impl World {
         };
         assert_eq!(told(read.value), told(self.model.events(Some(&start), 10_000, read.now)), "events");
     }
+}
+
+fn account(who: u8) -> Option<Subject> {
+    (who == 1).then(|| Subject::parse("account-42").unwrap())
 }
 
 fn dispatch(attempt: &Attempt, job: JobKind) -> Effect {

@@ -1,7 +1,8 @@
 //! What the engine costs its server: trips, and bytes (budget 9 of the performance page).
 
 use otter_domain::{
-    AttemptNumber, Channel, CheckVerdict, Effect, HappeningKind, Measure, Observation, Phase, Segment,
+    AttemptNumber, Channel, ChannelClass, CheckVerdict, Effect, HappeningKind, Measure, Observation, Phase,
+    Segment,
 };
 use otter_store::{Commit, CommitVerdict, Store};
 use otter_store_redis::RedisStore;
@@ -25,7 +26,8 @@ async fn a_whole_journey_is_five_trips() {
     let before = script_calls(&mut connection).await;
 
     let opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
-    store.commit(home(1), vec![creation(&opened)]).await.unwrap();
+    let begun = Commit { at_stake: ChannelClass::ALL.to_vec(), ..creation(&opened) };
+    assert_eq!(store.commit(home(1), vec![begun]).await.unwrap().value, [CommitVerdict::Done]);
     let mut job = store.claim(home(1), claim(1)).await.unwrap().value.remove(0).verification;
     job.attempts[0].phase = Phase::Accepted { at: now, wait_until: now + seconds(30) };
     let segment = Segment { provider: provider("twilio-eu"), channel: Channel::Sms, country: job.country };

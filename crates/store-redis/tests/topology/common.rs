@@ -45,6 +45,7 @@ pub(crate) fn creation(next: &Verification) -> Commit {
         request: None,
         limits: Vec::new(),
         message_ids: Vec::new(),
+        at_stake: Vec::new(),
     }
 }
 

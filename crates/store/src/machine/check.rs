@@ -1,10 +1,13 @@
 //! Checks, by the executable specification itself.
 
-use otter_decision::check::{due_after_the_end, judge};
-use otter_domain::{CheckSubmission, CheckVerdict, FailedChecks, Moment, Verification};
+use otter_decision::check::{self, due_after_the_end, judge};
+use otter_domain::{
+    CheckScope, CheckSubmission, CheckVerdict, FailedChecks, HappeningKind, Lift, Moment, ShutClass,
+    Verification,
+};
 
 use super::{Changes, FailedScope, Key, PartitionState};
-use crate::CheckAnswer;
+use crate::{CheckAnswer, Commit};
 
 impl PartitionState {
     /// Judges one submission; see [`crate::Store::check`].
@@ -13,7 +16,7 @@ impl PartitionState {
         let Some(scope) = self.held(submission.id, now).map(|held| failed_scope(&held.verification)) else {
             return unknown;
         };
-        let mut failed = self.failed_checks(&scope, now);
+        let mut failed = self.counters(&scope, now);
         let Some(held) = self.held_mut(submission.id, now) else { return unknown };
         let judgement = judge(&mut held.verification, &mut failed, held.winner.as_ref(), submission, now);
         if judgement.verdict == CheckVerdict::Unknown {
@@ -44,8 +47,48 @@ impl PartitionState {
         CheckAnswer { verdict, verification }
     }
 
+    /// The counters of a scope; see [`crate::Store::failed_checks`].
+    pub fn failed_checks(&self, scope: &CheckScope, now: Moment) -> Vec<FailedChecks> {
+        let CheckScope { tenant, recipient, subject } = scope.clone();
+        let mut counters = self.counters(&(tenant, recipient, subject), now);
+        counters.sort_by_key(|counter| counter.class);
+        counters
+    }
+
+    /// Takes counters away; see [`crate::Store::lift`].
+    pub fn lift(&mut self, lift: &Lift, now: Moment, changes: &mut Changes) -> Vec<FailedChecks> {
+        let counters = self.failed_checks(&lift.scope, now);
+        let (lifted, left): (Vec<_>, Vec<_>) =
+            counters.into_iter().partition(|counter| lift.classes.contains(&counter.class));
+        if lifted.is_empty() {
+            return lifted;
+        }
+        let CheckScope { tenant, recipient, subject } = lift.scope.clone();
+        self.set_failed_checks((tenant.clone(), recipient, subject), left, changes);
+        for counter in &lifted {
+            let kind = HappeningKind::ChecksLifted {
+                class: counter.class,
+                failures: counter.count,
+                author: lift.author.clone(),
+                reason: lift.reason.clone(),
+            };
+            self.publish(counter.last_in, tenant.clone(), kind, now, changes);
+        }
+        lifted
+    }
+
+    /// The classes in which the codes of a commit could not be checked in time.
+    pub(super) fn shut(&self, item: &Commit, now: Moment) -> Vec<ShutClass> {
+        if item.at_stake.is_empty() {
+            return Vec::new();
+        }
+        let next = &item.next;
+        let counters = self.counters(&failed_scope(next), now);
+        check::shut(&counters, &item.at_stake, Some(next.id), next.send_before, now)
+    }
+
     /// The counters that are not past their retention.
-    fn failed_checks(&self, scope: &FailedScope, now: Moment) -> Vec<FailedChecks> {
+    fn counters(&self, scope: &FailedScope, now: Moment) -> Vec<FailedChecks> {
         let counters = self.failed.get(scope).into_iter().flatten();
         counters.filter(|counter| now < counter.last_at + self.retention.failed_checks).cloned().collect()
     }

@@ -30,6 +30,10 @@ impl PartitionState {
         if let Some((rule, retry_after)) = self.limit(&item.next, &item.limits, now) {
             return CommitVerdict::Limited { rule, retry_after };
         }
+        let shut = self.shut(&item, now);
+        if !shut.is_empty() {
+            return CommitVerdict::Shut(shut);
+        }
         self.apply(item, now, changes);
         CommitVerdict::Done
     }
@@ -64,7 +68,8 @@ impl PartitionState {
     }
 
     fn apply(&mut self, item: Commit, now: Moment, changes: &mut Changes) {
-        let Commit { expected, mut next, effects, mut due, nonce, request, limits, message_ids } = item;
+        let Commit { expected, mut next, effects, mut due, nonce, request, limits, message_ids, at_stake: _ } =
+            item;
         let (id, tenant) = (next.id, next.tenant.clone());
         if let Some(held) = self.held(id, now) {
             keep_progress(&mut next, &held.verification);

@@ -2,8 +2,8 @@
 
 use otter_contract::v1::event::Kind;
 use otter_contract::v1::{
-    Attempt, AttemptOrigin, AttemptState, Channel, Event, ExpiryReason, FailureClass, ReceiptStatus,
-    Verification, VerificationEnded, VerificationState,
+    Attempt, AttemptOrigin, AttemptState, Channel, ChannelClass, ChecksLifted, Event, ExpiryReason,
+    FailureClass, ReceiptStatus, Verification, VerificationEnded, VerificationState,
 };
 use prost_types::Timestamp;
 
@@ -21,6 +21,7 @@ pub(super) enum Mark {
     Ended(u32),
     Receipt(u32, ReceiptStatus),
     CheckFailed { remaining: u32 },
+    ChecksLifted(ChannelClass),
     VerificationEnded,
 }
 
@@ -84,6 +85,7 @@ impl Fact {
                 tone: Tone::Bad,
                 what: format!("wrong code, {} checks left", failed.checks_remaining),
             },
+            Kind::ChecksLifted(lifted) => checks_lifted(time, lifted),
             Kind::VerificationEnded(ended) => verification_ended(time, ended),
         };
         Some(fact)
@@ -144,6 +146,13 @@ fn outcome(
 fn merged(time: Option<Timestamp>, by: (u32, String, Channel), status: ReceiptStatus) -> Fact {
     let mark = Mark::Receipt(by.0, status);
     Fact::attempt(time, mark, by, tone_of_receipt(status), status.word())
+}
+
+fn checks_lifted(time: Option<Timestamp>, lifted: &ChecksLifted) -> Fact {
+    let ChecksLifted { channel_class: _, failures, author, reason } = lifted;
+    let class = lifted.channel_class();
+    let what = format!("{failures} wrong codes ({}) forgotten by {author}: {reason}", class.word());
+    Fact { time, mark: Mark::ChecksLifted(class), by: None, tone: Tone::Plain, what }
 }
 
 fn verification_ended(time: Option<Timestamp>, ended: &VerificationEnded) -> Fact {
