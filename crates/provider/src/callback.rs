@@ -12,8 +12,9 @@ use thiserror::Error;
 pub trait ReceiptDecoder: Send + Sync + fmt::Debug {
     /// Verifies the vendor's signature over the request as it arrived and reads every report in it.
     ///
-    /// What is of no interest (inbound messages, typing, unknown events with a valid signature) is `Ok` without
-    /// reports, so that the vendor does not repeat it. Unknown fields are ignored.
+    /// What is genuine is `Ok`, however odd: refusing it would have the vendor repeat it for days, and slow down what
+    /// comes after it. What is of no interest (inbound messages, typing) has no report, what is not understood is
+    /// counted in [`Decoded::odd`], and unknown fields are ignored. Refusals are for what could not be verified.
     fn decode(&self, callback: &Callback<'_>) -> Result<Decoded, CallbackRefusal>;
 }
 
@@ -41,6 +42,9 @@ pub struct Decoded {
     pub reports: Vec<Report>,
     /// What to answer; the default is an empty 200.
     pub reply: CallbackReply,
+    /// How many events in it were genuine and yet of no form that we know: of an unknown kind, without the field that
+    /// names the message, not JSON. They are acknowledged and counted.
+    pub odd: u32,
 }
 
 /// What a genuine callback is answered with.
@@ -89,7 +93,7 @@ pub enum CallbackRefusal {
     /// The signature is missing, wrong, or made with a key that we do not hold: 403.
     #[error("the callback's signature does not match")]
     Signature,
-    /// The body or a field is not of the vendor's form: 400.
+    /// It is not of the form that can be verified: 400.
     #[error("the callback is not of the vendor's form")]
     Schema,
     /// The vendor does not call with this method: 405.

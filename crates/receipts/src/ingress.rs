@@ -139,7 +139,10 @@ impl Addressed {
         let Some((pass, room)) = ingress.gates.enter(&self.provider) else { return answer::busy() };
         let (head, body) = request.into_parts();
         match self.read(ingress, &head, body, room).await {
-            Ok(Decoded { reports, reply }) => self.book(ingress, pass, reports, reply).await,
+            Ok(Decoded { reports, reply, odd }) => {
+                self.count_odd(ingress, odd);
+                self.book(ingress, pass, reports, reply).await
+            }
             Err(response) => response,
         }
     }
@@ -177,6 +180,13 @@ impl Addressed {
             headers: &head.headers,
             body,
         })
+    }
+
+    fn count_odd(&self, ingress: &Ingress, odd: u32) {
+        if odd > 0 {
+            ingress.metrics.receipt_odd(&self.provider, odd);
+            debug!(provider = %self.provider, "callback not understood");
+        }
     }
 
     async fn book(

@@ -11,8 +11,8 @@
 //!
 //! | answer | when |
 //! |---|---|
-//! | the decoder's, usually 200 | every report is durable, is nothing new, or names no message of ours (or the vendor would repeat it for days) |
-//! | 400, 403, 405 | the decoder refuses: form, signature, method |
+//! | the decoder's, usually 200 | every report is durable, is nothing new, or names no message of ours, or is genuine and not understood, which is counted (the vendor would repeat it for days) |
+//! | 400, 403, 405 | the decoder cannot verify it: form, signature, method |
 //! | 404 | there is no such provider, or it has no callbacks here; says no more |
 //! | 408, 413 | the body is slower or longer than its [`Limits`] |
 //! | 503 with `Retry-After` | too much is held at once, or the store does not answer |

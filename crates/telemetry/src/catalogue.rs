@@ -149,6 +149,14 @@ pub const RECEIPTS_REJECTED: Metric = counter(
     2000,
     "Callbacks that were refused",
 );
+/// Events that nobody understood.
+pub const RECEIPTS_ODD: Metric = counter(
+    "otter.receipt.odd",
+    "otter_receipt_odd_total",
+    &["provider"],
+    2000,
+    "Events in genuine callbacks that were acknowledged and not understood: of an unknown kind or form",
+);
 /// What became of each check.
 pub const CHECKS: Metric = counter(
     "otter.verifications",
@@ -355,6 +363,7 @@ pub const ALL: [&Metric; 33] = [
     &ROUTE_DELIVERIES,
     &RECEIPTS_SEEN,
     &RECEIPTS_REJECTED,
+    &RECEIPTS_ODD,
     &CHECKS,
     &FAILOVERS,
     &UNLISTED_CODES,

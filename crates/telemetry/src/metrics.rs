@@ -63,6 +63,7 @@ struct Counters {
     route_deliveries: Counter<u64>,
     receipts: Counter<u64>,
     receipts_rejected: Counter<u64>,
+    receipts_odd: Counter<u64>,
     checks: Counter<u64>,
     failovers: Counter<u64>,
     unlisted_codes: Counter<u64>,
@@ -183,6 +184,11 @@ impl Metrics {
     /// Counts a callback that was refused.
     pub fn receipt_rejected(&self, provider: &ProviderName, reason: RejectedReceipt) {
         self.counters.receipts_rejected.add(1, &[named(provider), word("reason", reason.as_str())]);
+    }
+
+    /// Counts events of a genuine callback that were not understood.
+    pub fn receipt_odd(&self, provider: &ProviderName, events: u32) {
+        self.counters.receipts_odd.add(events.into(), &[named(provider)]);
     }
 
     /// Counts a check. `channel` is that of the latest attempt.
@@ -321,6 +327,7 @@ impl Metrics {
         for counter in [&self.counters.enqueued, &self.counters.dequeued, &self.counters.reclaimed] {
             counter.add(0, &[queue(provider)]);
         }
+        self.counters.receipts_odd.add(0, &[named(provider)]);
         for reason in RejectedReceipt::ALL {
             self.counters.receipts_rejected.add(0, &[named(provider), word("reason", reason.as_str())]);
         }
@@ -350,6 +357,7 @@ impl Counters {
             route_deliveries: counter(meter, &names::ROUTE_DELIVERIES),
             receipts: counter(meter, &names::RECEIPTS_SEEN),
             receipts_rejected: counter(meter, &names::RECEIPTS_REJECTED),
+            receipts_odd: counter(meter, &names::RECEIPTS_ODD),
             checks: counter(meter, &names::CHECKS),
             failovers: counter(meter, &names::FAILOVERS),
             unlisted_codes: counter(meter, &names::UNLISTED_CODES),

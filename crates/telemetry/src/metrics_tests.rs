@@ -40,6 +40,7 @@ fn record_everything(metrics: &Metrics) {
     metrics.route_delivery(&twilio(), germany, DeliveryOutcome::Delivered);
     metrics.receipt(&twilio(), sms, ReceiptStatus::Delivered);
     metrics.receipt_rejected(&twilio(), RejectedReceipt::Signature);
+    metrics.receipt_odd(&twilio(), 1);
     metrics.check(Some(sms), germany, CheckOutcome::Verified);
     metrics.failover(&twilio(), Channel::Voice, Some(FailureClass::Rejected));
     metrics.unlisted_code(&twilio(), "30999");

@@ -32,6 +32,19 @@ async fn the_signature_is_over_the_public_url_as_it_was_called() {
 }
 
 #[tokio::test]
+async fn what_is_genuine_and_not_understood_is_acknowledged_and_counted() {
+    let house = House::open().await;
+    let (id, token) = house.sent().await;
+    assert_eq!(house.metric("otter_receipt_odd_total", &["provider=\"acme\""]), 0.0);
+    assert_eq!(house.call("/receipts/acme", "odd").await.status, 200);
+    let answer = house.call(&format!("/receipts/acme/{token}"), "odd\n- delivered\nodd").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(house.receipt(id).await, Some("delivered"));
+    assert_eq!(house.metric("otter_receipt_odd_total", &["provider=\"acme\""]), 3.0);
+    assert_eq!(house.rejected("acme", "schema"), 0.0);
+}
+
+#[tokio::test]
 async fn a_repeat_changes_nothing() {
     let house = House::open().await;
     let (id, token) = house.sent().await;

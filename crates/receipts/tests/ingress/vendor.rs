@@ -13,7 +13,7 @@ pub(crate) const PUBLIC: &str = "https://otp.example.com";
 /// The header that has the signature.
 pub(crate) const SIGNATURE: &str = "x-signature";
 
-/// Reads `TOKEN STATUS [MILLIS]` lines, `-` for the token of the path. Answers `GET …?challenge=TEXT` with the text.
+/// Reads `TOKEN STATUS [MILLIS]` lines, `-` for the token of the path, and does not understand lines of `odd`. Answers `GET …?challenge=TEXT` with the text.
 #[derive(Debug)]
 pub(crate) struct Acme;
 
@@ -29,8 +29,10 @@ impl ReceiptDecoder for Acme {
             return Err(CallbackRefusal::Signature);
         }
         let text = std::str::from_utf8(callback.body).map_err(|_| CallbackRefusal::Schema)?;
-        let reports: Option<Vec<_>> = text.lines().map(|line| report(line, callback.token)).collect();
-        Ok(Decoded { reports: reports.ok_or(CallbackRefusal::Schema)?, ..Decoded::default() })
+        let (odd, known): (Vec<_>, Vec<_>) = text.lines().partition(|line| *line == "odd");
+        let reports: Option<Vec<_>> = known.into_iter().map(|line| report(line, callback.token)).collect();
+        let reports = reports.ok_or(CallbackRefusal::Schema)?;
+        Ok(Decoded { reports, odd: odd.len() as u32, ..Decoded::default() })
     }
 }
 
