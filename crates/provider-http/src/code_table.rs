@@ -20,11 +20,17 @@ pub struct CodeTable {
 /// A page of the vendor's that names codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// Its address.
+    /// Its address, or for a vendor of our own the file under `crates/`.
     pub url: &'static str,
     /// The day on which it was read, as `2026-11-30`, or the day of the copy that was; `None` if it could not be read,
     /// so that what it says is not vouched for.
     pub read: Option<&'static str>,
+}
+
+impl Page {
+    fn is_ours(&self) -> bool {
+        self.url.starts_with("crates/")
+    }
 }
 
 /// Codes that mean the same.
@@ -160,7 +166,7 @@ impl CodeTable {
             problems.push("no page is named".to_owned());
         }
         for page in self.pages {
-            if !page.url.starts_with("https://") {
+            if !page.url.starts_with("https://") && !page.is_ours() {
                 problems.push(format!("{} is no address", page.url));
             }
             if page.read.is_some_and(|day| !is_day(day)) {
@@ -184,7 +190,8 @@ impl CodeTable {
         text.push('\n');
         for page in self.pages {
             let read = page.read.map_or("unread".to_owned(), |day| format!("read {day}"));
-            writeln!(text, "- <{}> ({read})", page.url).expect(WRITTEN);
+            let address = if page.is_ours() { format!("`{}`", page.url) } else { format!("<{}>", page.url) };
+            writeln!(text, "- {address} ({read})").expect(WRITTEN);
         }
         text
     }

@@ -10,7 +10,7 @@ use otter_provider_http::{Codec, RecallCodec, Request, Response, json, unreadabl
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::status::{self, Status};
+use crate::status;
 
 /// The shortest time-to-live that the platform advises (FMT-40).
 const SHORTEST_TTL: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ impl Codec for AgentMessages {
         }
         match status::read(response) {
             // The platform ignores a second message with an id that it has: the first one is on its way.
-            Some(error) if error.status == Status::AlreadyExists => Ok(reference(dispatch.message_id)),
+            Some(error) if error.is_known_already() => Ok(reference(dispatch.message_id)),
             Some(error) => Err(error.failure()),
             None => Err(unreadable()),
         }
@@ -79,7 +79,7 @@ impl RecallCodec for AgentMessages {
             return if empty { Ok(RecallOutcome::Revoked) } else { Err(unreadable()) };
         }
         match status::read(response) {
-            Some(error) if error.status == Status::NotFound => Ok(RecallOutcome::TooLate),
+            Some(error) if error.is_not_found() => Ok(RecallOutcome::TooLate),
             Some(error) => Err(error.failure()),
             None => Err(unreadable()),
         }
@@ -146,7 +146,7 @@ fn reference(message: MessageId) -> Option<ProviderReference> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use otter_domain::{Secret, SmsText};
+    use otter_domain::{Secret, SmsText, VendorCode};
     use proptest::prelude::*;
 
     use super::*;
@@ -220,8 +220,11 @@ mod tests {
     fn a_person_without_rcs_is_unroutable() {
         let answer = response(404, include_str!("../fixtures/not-found.json"));
         let failure = messages().decode(&dispatch(), &answer).unwrap_err();
-        let expected = Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable).with_code(404);
-        assert_eq!(failure, expected);
+        let expected = Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable);
+        assert_eq!(failure, expected.with_vendor_code(VendorCode::parse("NOT_FOUND").unwrap()));
+        let answer = response(404, include_str!("../fixtures/not-found.older.json"));
+        let failure = messages().decode(&dispatch(), &answer).unwrap_err();
+        assert_eq!(failure, expected.with_code(404));
     }
 
     #[test]
@@ -264,6 +267,8 @@ mod tests {
         check(200, "{}", Ok(RecallOutcome::Revoked));
         check(200, "", Ok(RecallOutcome::Revoked));
         check(404, include_str!("../fixtures/not-found.json"), Ok(RecallOutcome::TooLate));
+        check(404, include_str!("../fixtures/not-found.older.json"), Ok(RecallOutcome::TooLate));
+        check(429, "", Err(FailureClass::Throttled));
         check(503, include_str!("../fixtures/unavailable.json"), Err(FailureClass::Unavailable));
         check(403, include_str!("../fixtures/permission-denied.json"), Err(FailureClass::Misconfigured));
         check(200, "<html>welcome</html>", Err(FailureClass::Ambiguous));

@@ -10,7 +10,10 @@
 
 use otter_provider::Registration;
 
+pub use codes::CODES;
+
 mod codec;
+mod codes;
 mod receipts;
 #[cfg(test)]
 mod samples;

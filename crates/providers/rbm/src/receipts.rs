@@ -4,23 +4,41 @@
 //! `{"clientToken", "secret"}` without a signature: whoever knows the token is answered with the secret. Everything
 //! else is an envelope as Pub/Sub pushes it, `{"message": {"data": base64}}`, signed over the **decoded** data and not
 //! over the body as it came. Only the data is read: nothing else in the envelope is signed.
+//!
+//! One address that does not answer 200 slows down all of a partner's agents for days, so whatever is signed is
+//! acknowledged, also when nobody understands it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Method, StatusCode};
-use otter_domain::{ErrorClass, Failure, FailureClass, MessageId, ProviderReference, ReceiptStatus, Secret};
+use otter_domain::{MessageId, ProviderReference, ReceiptStatus, Secret, VendorCode};
 use otter_provider::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::Sha512;
 use subtle::ConstantTimeEq;
 
+use crate::codes::{CODES, EXPIRED};
 use crate::timestamp;
 
 /// Where the signature is.
 pub(crate) const SIGNATURE: &str = "x-goog-signature";
+
+/// Events that say nothing of a delivery. After a failed revocation the message may be there or still on its way, so our
+/// own timer decides and a later `DELIVERED` counts.
+const NO_NEWS: [&str; 4] = ["TTL_EXPIRATION_REVOKE_FAILED", "IS_TYPING", "SUBSCRIBE", "UNSUBSCRIBE"];
+
+/// What people's messages and news of an agent's launch have in place of `eventType`.
+const OTHER_KINDS: [&str; 5] = ["text", "suggestionResponse", "userFile", "location", "newLaunchState"];
+
+/// Base64 with padding or without. What it yields is believed only if it is signed.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// Verifies with the client token of one webhook and reads what was signed.
 #[derive(Debug, Clone)]
@@ -34,73 +52,108 @@ impl ReceiptDecoder for WebhookEvents {
         if callback.method != Method::POST {
             return Err(CallbackRefusal::Method);
         }
-        let posted: Posted = serde_json::from_slice(callback.body).map_err(|_| CallbackRefusal::Schema)?;
-        match posted {
-            Posted { message: Some(message), .. } => {
-                let data = STANDARD.decode(message.data).map_err(|_| CallbackRefusal::Schema)?;
-                self.verify(callback, &data)?;
-                let reports = report(&data)?.into_iter().collect();
-                Ok(Decoded { reports, reply: CallbackReply::default() })
-            }
-            Posted { client_token: Some(token), secret: Some(secret), .. } => {
-                self.shake_hands(&token, secret)
-            }
-            Posted { .. } => Err(CallbackRefusal::Schema),
-        }
+        let posted: Value = serde_json::from_slice(callback.body).map_err(|_| CallbackRefusal::Schema)?;
+        let posts = each(&posted);
+        let Some(message) = posts.iter().find_map(|post| post.get("message")) else {
+            return self.shake_hands(&posted);
+        };
+        let data = pushed(message).ok_or(CallbackRefusal::Schema)?;
+        self.verify(callback, &data)?;
+        let mut decoded = events(&data);
+        // One signature vouches for one message.
+        decoded.odd += count(posts.len() - 1);
+        Ok(decoded)
     }
 }
 
 impl WebhookEvents {
     fn verify(&self, callback: &Callback<'_>, data: &[u8]) -> Result<(), CallbackRefusal> {
         let signature = callback.headers.get(SIGNATURE).ok_or(CallbackRefusal::Signature)?;
-        let signature = STANDARD.decode(signature.as_bytes()).map_err(|_| CallbackRefusal::Signature)?;
+        let signature = base64(signature.as_bytes()).ok_or(CallbackRefusal::Signature)?;
         let key = self.client_token.reveal().as_bytes();
         let mut mac = Hmac::<Sha512>::new_from_slice(key).expect("an HMAC takes a key of any length");
         mac.update(data);
         mac.verify_slice(&signature).map_err(|_| CallbackRefusal::Signature)
     }
 
-    fn shake_hands(&self, token: &str, secret: String) -> Result<Decoded, CallbackRefusal> {
+    fn shake_hands(&self, posted: &Value) -> Result<Decoded, CallbackRefusal> {
+        let text = |field: &str| posted.get(field).and_then(Value::as_str).ok_or(CallbackRefusal::Schema);
+        let (token, secret) = (text("clientToken")?, text("secret")?);
         let ours = self.client_token.reveal().as_bytes();
         if !bool::from(ours.ct_eq(token.as_bytes())) {
             return Err(CallbackRefusal::Signature);
         }
-        let reply = CallbackReply { status: StatusCode::OK, body: Bytes::from(secret) };
-        Ok(Decoded { reports: Vec::new(), reply })
+        let reply = CallbackReply { status: StatusCode::OK, body: Bytes::from(secret.to_owned()) };
+        Ok(Decoded { reply, ..Decoded::default() })
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Posted {
-    message: Option<Pushed>,
-    client_token: Option<String>,
-    secret: Option<String>,
+/// The data of a pushed message; without any, which Pub/Sub allows, it is empty. `None` if it is no base64.
+fn pushed(message: &Value) -> Option<Vec<u8>> {
+    match message.get("data") {
+        Some(Value::String(data)) => base64(data.as_bytes()),
+        Some(Value::Null) | None => Some(Vec::new()),
+        Some(_) => None,
+    }
 }
 
-#[derive(Deserialize)]
-struct Pushed {
-    data: String,
+/// Reads both alphabets of base64, with line breaks or without.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let standard = |byte: u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    };
+    let text: Vec<_> =
+        text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+    BASE64.decode(text).ok()
 }
+
+/// The elements of a list, or the one thing that it is not a list of.
+fn each(value: &Value) -> &[Value] {
+    value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Reads the events in signed data: one, or a list of them.
+fn events(data: &[u8]) -> Decoded {
+    let signed: Value = serde_json::from_slice(data).unwrap_or_default();
+    let all = each(&signed);
+    let read: Vec<_> = all.iter().map(report).collect();
+    let odd = read.iter().filter(|event| event.is_err()).count();
+    // An empty list is one thing that says nothing.
+    let odd = count(odd) + u32::from(all.is_empty());
+    Decoded {
+        reports: read.into_iter().filter_map(Result::ok).flatten().collect(),
+        odd,
+        ..Decoded::default()
+    }
+}
+
+/// An event of no kind or form that we know.
+struct Odd;
 
 /// Reads one event; `None` if it says nothing about a message of ours.
 ///
 /// User events, server events and what people write share the queue and have no common form, so the fields are asked
 /// for one by one.
-fn report(data: &[u8]) -> Result<Option<Report>, CallbackRefusal> {
-    let event: Map<String, Value> = serde_json::from_slice(data).map_err(|_| CallbackRefusal::Schema)?;
+fn report(event: &Value) -> Result<Option<Report>, Odd> {
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (status, because) = match text("eventType") {
         Some("DELIVERED") => (ReceiptStatus::Delivered, None),
         Some("READ") => (ReceiptStatus::Read, None),
-        Some("TTL_EXPIRATION_REVOKED") => {
-            (ReceiptStatus::Expired, Some(Failure::new(FailureClass::Unroutable, ErrorClass::Expired)))
+        Some(EXPIRED) => {
+            let code = VendorCode::parse(EXPIRED).expect("the word has a code's form");
+            (ReceiptStatus::Expired, Some(CODES.reported(code)))
         }
-        // TTL_EXPIRATION_REVOKE_FAILED among them: the message may be there or still on its way, so our own timer
-        // decides and a later DELIVERED counts.
-        Some(_) | None => return Ok(None),
+        Some(kind) if NO_NEWS.contains(&kind) => return Ok(None),
+        None if OTHER_KINDS.iter().any(|field| event.get(field).is_some()) => return Ok(None),
+        Some(_) | None => return Err(Odd),
     };
-    let message = text("messageId").ok_or(CallbackRefusal::Schema)?;
+    let message = text("messageId").ok_or(Odd)?;
     // Agents of one partner share a webhook: what somebody else sent has an id of another kind.
     let Some(message_id) = MessageId::parse(message) else { return Ok(None) };
     Ok(Some(Report {
@@ -116,8 +169,9 @@ fn report(data: &[u8]) -> Result<Option<Report>, CallbackRefusal> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
     use http::{HeaderMap, HeaderValue};
-    use otter_domain::Moment;
+    use otter_domain::{ErrorClass, FailureClass, Moment};
     use proptest::prelude::*;
 
     use super::*;
@@ -168,7 +222,8 @@ mod tests {
             };
             assert_eq!(signed(data.as_bytes()).unwrap(), [expected]);
         };
-        let expired = Some(Failure::new(FailureClass::Unroutable, ErrorClass::Expired));
+        let expired = CODES.reported(VendorCode::parse(EXPIRED).unwrap());
+        assert_eq!((expired.class, expired.error), (FailureClass::Unroutable, ErrorClass::Expired));
         check(
             include_str!("../fixtures/delivered.json"),
             ReceiptStatus::Delivered,
@@ -179,21 +234,83 @@ mod tests {
         check(
             include_str!("../fixtures/expired.json"),
             ReceiptStatus::Expired,
-            expired,
+            Some(expired),
             Some(1_777_888_920_000),
         );
     }
 
     #[test]
     fn what_says_nothing_about_a_message_of_ours_is_acknowledged() {
-        let check = |data: &str| assert_eq!(signed(data.as_bytes()).unwrap(), [], "{data}");
+        let check = |data: &str| {
+            assert_eq!(
+                post(&sign(TOKEN, data.as_bytes()), envelope(data.as_bytes()).as_bytes()),
+                Ok(Decoded::default()),
+                "{data}"
+            );
+        };
         check(include_str!("../fixtures/expiry-inconclusive.json"));
         check(include_str!("../fixtures/typing.json"));
         check(include_str!("../fixtures/inbound-text.json"));
-        check(r#"{"eventType":"SOMETHING_NEW","messageId":7}"#);
+        check(r#"{"senderPhoneNumber":"+4915112345678","eventType":"UNSUBSCRIBE","eventId":"x"}"#);
         check(r#"{"newLaunchState":"LAUNCHED","regionId":"/v1/regions/vodafone-de"}"#);
         check(r#"{"eventType":"DELIVERED","messageId":"3b7e1c1e-0000-4000-8000-000000000000"}"#);
-        check("{}");
+    }
+
+    #[test]
+    fn what_is_signed_and_odd_is_acknowledged_and_counted() {
+        let check = |data: &[u8], odd: u32| {
+            let decoded = post(&sign(TOKEN, data), envelope(data).as_bytes()).unwrap();
+            assert_eq!(decoded, Decoded { odd, ..Decoded::default() }, "{}", String::from_utf8_lossy(data));
+        };
+        check(br#"{"eventType":"DELIVERED"}"#, 1);
+        check(br#"{"eventType":"DELIVERED","messageId":null}"#, 1);
+        check(br#"{"eventType":"READ","messageId":7}"#, 1);
+        check(br#"{"eventType":"SOMETHING_NEW","messageId":"x"}"#, 1);
+        check(br#"{"eventType":["DELIVERED"]}"#, 1);
+        for data in [&b"{}"[..], b"[]", b"null", b"7", b"hello", b"", b"\xff\xfe", b"{\"eventType\":"] {
+            check(data, 1);
+        }
+        check(br#"[{},[],"x"]"#, 3);
+    }
+
+    #[test]
+    fn every_event_of_a_signed_list_is_read() {
+        let delivered = include_str!("../fixtures/delivered.json").trim();
+        let data = format!(r#"[{delivered},{{"eventType":"DELIVERED"}},{delivered}]"#);
+        let decoded = post(&sign(TOKEN, data.as_bytes()), envelope(data.as_bytes()).as_bytes()).unwrap();
+        assert_eq!((decoded.reports.len(), decoded.odd), (2, 1));
+    }
+
+    #[test]
+    fn base64_is_read_in_every_form() {
+        // Its bytes need both letters in which the two alphabets differ, and padding.
+        let delivered = include_str!("../fixtures/delivered.json").trim().trim_end_matches('}');
+        let data = format!(r#"{delivered},"note":"???>>>~~~ÿÿ"}} "#);
+        let data = data.as_bytes();
+        for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+            let text = engine.encode(data);
+            let signature = sign(TOKEN, data);
+            let signed = STANDARD.decode(signature[SIGNATURE].as_bytes()).unwrap();
+            let header = HeaderValue::from_str(&engine.encode(signed)).unwrap();
+            let headers = HeaderMap::from_iter([(SIGNATURE.parse().unwrap(), header)]);
+            for text in [text.clone(), format!("{}\\r\\n{}\\n", &text[..76], &text[76..])] {
+                let body = format!(r#"{{"message":{{"data":"{text}"}}}}"#);
+                let decoded = post(&headers, body.as_bytes()).unwrap();
+                assert_eq!((decoded.reports.len(), decoded.odd), (1, 0), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_envelope_in_a_list_is_read_if_it_is_signed() {
+        let data = include_bytes!("../fixtures/delivered.json");
+        let decoded = post(&sign(TOKEN, data), format!("[{}]", envelope(data)).as_bytes()).unwrap();
+        assert_eq!((decoded.reports.len(), decoded.odd), (1, 0));
+        let two = format!("[{},{}]", envelope(data), envelope(b"{}"));
+        let decoded = post(&sign(TOKEN, data), two.as_bytes()).unwrap();
+        assert_eq!((decoded.reports.len(), decoded.odd), (1, 1));
+        let forged = post(&sign("another key", data), two.as_bytes());
+        assert_eq!(forged, Err(CallbackRefusal::Signature));
     }
 
     #[test]
@@ -236,18 +353,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_form_is_refused_as_such() {
-        let check = |body: &[u8]| assert_eq!(post(&HeaderMap::new(), body), Err(CallbackRefusal::Schema));
-        check(b"");
-        check(b"{}");
-        check(b"[]");
-        check(b"\xff\xfe");
-        check(br#"{"message":{}}"#);
-        check(br#"{"message":{"data":"*"}}"#);
-        check(br#"{"clientToken":"SJENCPGJESMGUFPY"}"#);
-        for signed_garbage in [&b"hello"[..], b"[]", b"\xff", br#"{"eventType":"DELIVERED"}"#] {
-            assert_eq!(signed(signed_garbage), Err(CallbackRefusal::Schema));
+    fn what_cannot_be_verified_is_refused() {
+        let check = |body: &[u8], expected| assert_eq!(post(&HeaderMap::new(), body), Err(expected));
+        for body in [&b""[..], b"{}", b"[]", b"7", b"\xff\xfe", br#"{"clientToken":"SJENCPGJESMGUFPY"}"#] {
+            check(body, CallbackRefusal::Schema);
         }
+        check(br#"{"message":{"data":"*"}}"#, CallbackRefusal::Schema);
+        check(br#"{"message":{"data":{}}}"#, CallbackRefusal::Schema);
+        check(br#"{"message":{}}"#, CallbackRefusal::Signature);
+        check(br#"{"message":7}"#, CallbackRefusal::Signature);
+    }
+
+    #[test]
+    fn a_message_without_data_is_signed_all_the_same() {
+        let decoded = post(&sign(TOKEN, b""), br#"{"message":{"attributes":{"type":"x"}}}"#).unwrap();
+        assert_eq!(decoded, Decoded { odd: 1, ..Decoded::default() });
     }
 
     #[test]

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
 use otter_provider::{Dispatch, Locator, Registration};
+use otter_provider_rbm::CODES;
 use otter_provider_testkit::{
-    Answer, Recalls, ReceiptSigner, Received, Refusal, Reported, SignedCallback, Subject, conformance,
+    Answer, CodePage, Recalls, ReceiptSigner, Received, Refusal, Reported, SignedCallback, Subject,
+    conformance,
 };
 use serde_json::{Value, json};
 use sha2::Sha512;
@@ -20,6 +22,7 @@ use toml::Table;
 const CLIENT_TOKEN: &str = "SJENCPGJESMGUFPY";
 const SERVICE_ACCOUNT: &str = include_str!("../fixtures/test-only-service-account.json");
 const NOT_FOUND: &str = include_str!("../fixtures/not-found.json");
+const OLDER: &str = include_str!("../fixtures/not-found.older.json");
 
 conformance!(Rbm);
 
@@ -89,6 +92,13 @@ impl Subject for Rbm {
             standard(501, "UNIMPLEMENTED", F::Misconfigured, E::Unknown),
             standard(503, "UNAVAILABLE", F::Unavailable, E::Provider5xx),
             standard(504, "DEADLINE_EXCEEDED", F::Ambiguous, E::Timeout),
+            Refusal::new(
+                "no RCS, in the older form",
+                Answer::json(404, OLDER),
+                F::Unroutable,
+                E::Unreachable,
+            ),
+            Refusal::new("too fast, without a word", Answer::new(429), F::Throttled, E::RateLimited),
         ]
     }
 
@@ -96,8 +106,8 @@ impl Subject for Rbm {
         Vec::new()
     }
 
-    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
-        None
+    fn codes(&self) -> Option<CodePage> {
+        Some(CodePage { problems: CODES.problems(), markdown: CODES.markdown() })
     }
 
     fn complaint(&self, text: &str) -> Answer {

@@ -18,5 +18,7 @@ mod settings;
 
 use otter_provider::Registration;
 
+pub use error::CODES;
+
 /// The sandbox in the catalogue.
 pub const REGISTRATION: Registration = Registration { kind: "sandbox", configure: settings::configure };

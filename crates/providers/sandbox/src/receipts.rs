@@ -7,7 +7,7 @@ use otter_provider::{Callback, CallbackRefusal, Decoded, Locator, ReceiptDecoder
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::error::classes;
+use crate::error::CODES;
 
 const TIMESTAMP: &str = "x-sandbox-timestamp";
 const SIGNATURE: &str = "x-sandbox-signature";
@@ -38,21 +38,22 @@ impl ReceiptDecoder for SignedReceipts {
             return Err(CallbackRefusal::Method);
         }
         self.verify(callback)?;
-        let body: Body = serde_json::from_slice(callback.body).map_err(|_| CallbackRefusal::Schema)?;
-        if body.client_reference.is_empty() {
-            return Err(CallbackRefusal::Schema);
-        }
-        // A status that we do not know is one that the vendor has added since: of no interest, and not to be repeated.
-        let Some(status) = ReceiptStatus::parse(&body.status) else { return Ok(Decoded::default()) };
-        let report = Report {
-            locator: Locator::Token(body.client_reference),
-            status,
-            because: status.is_negative().then(|| reason(status, body.error.as_ref())),
-            reference: ProviderReference::parse(&body.id).ok(),
-            occurred_at: body.occurred_at.map(Moment::from_millis),
-        };
-        Ok(Decoded { reports: vec![report], ..Decoded::default() })
+        // Signed and of another form, or of a status that the vendor has added since: not to be repeated.
+        let report = serde_json::from_slice::<Body>(callback.body).ok().and_then(report);
+        let odd = u32::from(report.is_none());
+        Ok(Decoded { reports: report.into_iter().collect(), odd, ..Decoded::default() })
     }
+}
+
+fn report(body: Body) -> Option<Report> {
+    let status = ReceiptStatus::parse(&body.status)?;
+    (!body.client_reference.is_empty()).then(|| Report {
+        locator: Locator::Token(body.client_reference),
+        status,
+        because: status.is_negative().then(|| reason(status, body.error.as_ref())),
+        reference: ProviderReference::parse(&body.id).ok(),
+        occurred_at: body.occurred_at.map(Moment::from_millis),
+    })
 }
 
 impl SignedReceipts {
@@ -74,8 +75,5 @@ impl SignedReceipts {
 fn reason(status: ReceiptStatus, error: Option<&Detail>) -> Failure {
     let unnamed =
         if status == ReceiptStatus::Expired { ErrorClass::Expired } else { ErrorClass::Unreachable };
-    let known = error.and_then(|detail| Some((classes(detail.number)?, detail.number)));
-    known.map_or(Failure::new(FailureClass::Unroutable, unnamed), |((class, error), number)| {
-        Failure::new(class, error).with_code(number)
-    })
+    error.map_or(Failure::new(FailureClass::Unroutable, unnamed), |error| CODES.reported(error.number.into()))
 }

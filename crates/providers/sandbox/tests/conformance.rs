@@ -8,8 +8,10 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
 use otter_provider::{Dispatch, Locator, Registration};
-use otter_provider_sandbox::REGISTRATION;
-use otter_provider_testkit::{Answer, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
+use otter_provider_sandbox::{CODES, REGISTRATION};
+use otter_provider_testkit::{
+    Answer, CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
+};
 use sha2::Sha256;
 use toml::Table;
 
@@ -67,7 +69,7 @@ impl Subject for Sandbox {
             documented("no balance", 402, 1302, Class::Misconfigured, Error::InsufficientFunds),
             documented("down", 503, 1401, Class::Unavailable, Error::Provider5xx),
             documented("outcome unknown", 500, 1501, Class::Ambiguous, Error::Unknown),
-            documented("a number nobody knows", 422, 4711, Class::Ambiguous, Error::Unknown),
+            documented("a number nobody knows", 422, 4711, Class::Rejected, Error::Unknown),
             Refusal::new("bare 429", Answer::new(429), Class::Throttled, Error::RateLimited),
             Refusal::new("bare 503", Answer::new(503), Class::Unavailable, Error::Provider5xx),
         ]
@@ -77,8 +79,8 @@ impl Subject for Sandbox {
         Vec::new()
     }
 
-    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
-        None
+    fn codes(&self) -> Option<CodePage> {
+        Some(CodePage { problems: CODES.problems(), markdown: CODES.markdown() })
     }
 
     fn complaint(&self, text: &str) -> Answer {
