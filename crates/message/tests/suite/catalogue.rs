@@ -311,6 +311,48 @@ fn a_channel_without_the_language_uses_the_countrys_fmt_60() {
     assert!(told(Channel::Sms).starts_with("042137 ist dein"));
 }
 
+/// Which template is called for a wish, of one in each of these languages.
+fn template_for(templates: &[&str], asked: &str, country: &str) -> String {
+    let whatsapp = templates.iter().map(|tag| approved(tag, "code", 60)).collect();
+    let catalogue = catalogue(TenantTexts { whatsapp, ..texts() });
+    let country = Country::parse(country).unwrap();
+    let locale = catalogue.locale(&tenant(), &[locale(asked)], None, country);
+    let wish = Wish {
+        tenant: &tenant(),
+        purpose: &purpose("login"),
+        locale: &locale,
+        country,
+        channel: Channel::WhatsApp,
+        context: &Context::None,
+        remaining: Duration::from_secs(300),
+    };
+    match catalogue.render(&wish, &Code::parse("042137").unwrap()).unwrap() {
+        Content::WhatsApp(call) => call.language,
+        Content::Sms(_) | Content::Rcs(_) | Content::Voice(_) => unreachable!("WhatsApp was asked for"),
+    }
+}
+
+#[test]
+fn a_template_is_used_in_languages_without_texts_too() {
+    for tag in ["nl", "el", "fi", "da", "nb", "hu", "he", "bg", "hr", "sk", "fa", "ka", "sw", "af"] {
+        assert_eq!(template_for(&["en-US", "de", tag], tag, "DE"), tag);
+    }
+}
+
+#[test]
+fn a_template_in_the_right_script_is_taken() {
+    let check = |templates: &[&str], asked, expected| {
+        assert_eq!(template_for(templates, asked, "US"), expected, "{asked} of {templates:?}");
+    };
+    check(&["en-US", "zh-CN", "zh-HK"], "zh-TW", "zh_HK");
+    check(&["en-US", "zh-CN", "zh-Hant"], "zh-TW", "zh_Hant");
+    check(&["en-US", "zh-CN", "zh-TW"], "zh-Hant", "zh_TW");
+    check(&["en-US", "zh-CN", "zh-TW"], "zh-HK", "zh_TW");
+    check(&["en-US", "zh-HK", "zh-CN"], "zh-SG", "zh_CN");
+    check(&["en-US", "zh-HK", "zh-CN"], "zh", "zh_CN");
+    check(&["en-US", "pt-PT", "pt-BR"], "pt-BR", "pt_BR");
+}
+
 #[test]
 fn all_problems_are_reported_with_their_places() {
     let overrides = vec![

@@ -1,58 +1,14 @@
-//! What the Cloud API's error codes mean for us
-//! (<https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>).
+//! Meta's error objects, in answers and in webhooks.
 //!
-//! The same codes come in answers and in webhooks, so there is one table. Titles and details change and echo numbers;
-//! nothing reads them.
+//! Titles and details change and echo numbers; nothing reads them. `error_subcode` is deprecated, and is looked at only
+//! for the codes that the table names with one.
 
-use std::ops::RangeInclusive;
-
-use otter_domain::{ErrorClass, Failure, FailureClass};
-use otter_provider_http::{Response, json, retry_after};
+use otter_domain::{Failure, FailureClass, VendorCode};
+use otter_provider_http::{Response, Used, by_status, json, retry_after};
 use serde::Deserialize;
+use serde_json::Value;
 
-/// What to do next and what happened.
-pub(crate) type Meaning = (FailureClass, ErrorClass);
-
-/// Every code that Meta's page names, by meaning.
-const CODES: &[(Meaning, &[u32])] = &[
-    // Token, permission or capability; the account is locked or restricted; it may not message this country.
-    ((FailureClass::Misconfigured, ErrorClass::Auth), &[0, 3, 10, 190, 368, 130497, 131005, 131031]),
-    ((FailureClass::Misconfigured, ErrorClass::InsufficientFunds), &[131042]),
-    // Our number is deleted or not registered.
-    ((FailureClass::Misconfigured, ErrorClass::Auth), &[33, 131045, 133010]),
-    // The template is missing in this language, not approved, paused or disabled.
-    ((FailureClass::Misconfigured, ErrorClass::Auth), &[132001, 132015, 132016]),
-    // Too many people reported our number as spam. It lasts, so the breaker has to open and somebody has to know.
-    ((FailureClass::Misconfigured, ErrorClass::RateLimited), &[131048]),
-    ((FailureClass::Throttled, ErrorClass::RateLimited), &[4, 80007, 130429]),
-    // Too many messages to this one person: others are not concerned, so the lane must not slow down.
-    ((FailureClass::Unroutable, ErrorClass::RateLimited), &[131056]),
-    ((FailureClass::Unavailable, ErrorClass::Provider5xx), &[2, 131016, 131057, 133004]),
-    ((FailureClass::Ambiguous, ErrorClass::Unknown), &[1, 131000]),
-    ((FailureClass::Unroutable, ErrorClass::InvalidDestination), &[131021]),
-    // Not on WhatsApp, terms not accepted, or an app that is too old: another channel works.
-    ((FailureClass::Unroutable, ErrorClass::Unreachable), &[131026]),
-    // Meta chose not to deliver to this person, or the person stopped us.
-    ((FailureClass::Unroutable, ErrorClass::Blocked), &[131049, 131050]),
-    // An experiment of Meta's that should not reach authentication templates.
-    ((FailureClass::Rejected, ErrorClass::Blocked), &[130472]),
-    // Parameters, types, or a template whose parameters are not the ones of an authentication template.
-    (
-        (FailureClass::Rejected, ErrorClass::ContentRejected),
-        &[100, 131008, 131009, 131047, 131051, 131052, 131053, 132000, 132005, 132007, 132012, 135000],
-    ),
-];
-
-/// Codes for permissions that the token does not have.
-const PERMISSIONS: RangeInclusive<u32> = 200..=299;
-
-/// What a code means, if Meta's page names it.
-pub(crate) fn meaning(code: u32) -> Option<Meaning> {
-    if PERMISSIONS.contains(&code) {
-        return Some((FailureClass::Misconfigured, ErrorClass::Auth));
-    }
-    CODES.iter().find(|(_, codes)| codes.contains(&code)).map(|(meaning, _)| *meaning)
-}
+use crate::codes::{CODES, NO_SUCH_SENDER};
 
 /// The failure that an answer other than success stands for.
 ///
@@ -61,12 +17,16 @@ pub(crate) fn meaning(code: u32) -> Option<Meaning> {
 /// body leaves that open too; only 429 says on its own that nothing was processed.
 pub(crate) fn failure(response: &Response) -> Failure {
     let status = response.status.as_u16();
-    let failure = match json::<Envelope>(response) {
-        Ok(Envelope { error }) => {
-            let (class, kind) = meaning(error.code).unwrap_or_else(|| by_status(status));
-            Failure::new(class, kind).with_code(error.code)
+    let code = json::<Envelope>(response).map(|body| code(&body.error));
+    let failure = match code {
+        // Meta's published description answers a wrong id of the sending number so.
+        Ok(Some(code)) if status == 404 && code.number() == Some(100) => {
+            let elsewhere = VendorCode::parse(NO_SUCH_SENDER).expect("digits and a slash are a code");
+            CODES.answered(elsewhere, status).with_vendor_code(code)
         }
-        Err(_) if status == 429 => Failure::new(FailureClass::Throttled, ErrorClass::RateLimited),
+        Ok(Some(code)) => CODES.answered(code, status),
+        Ok(None) | Err(_) if status == 429 => by_status(status),
+        Ok(None) => return otter_provider_http::unreadable(),
         Err(unreadable) => return unreadable,
     };
     match failure.class {
@@ -80,94 +40,127 @@ pub(crate) fn failure(response: &Response) -> Failure {
     }
 }
 
+/// The code of an error object, with its subcode if the table knows the two together: `100/33`.
+pub(crate) fn code(error: &Value) -> Option<VendorCode> {
+    let number = |field: &str| match error.get(field)? {
+        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let code = number("code")?;
+    let both = number("error_subcode").and_then(|sub| VendorCode::parse(&format!("{code}/{sub}")).ok());
+    let known = both.filter(|both| CODES.find(both, Used::Both).is_some());
+    known.or_else(|| VendorCode::parse(&code).ok())
+}
+
 /// The body of every error answer.
 #[derive(Deserialize)]
 struct Envelope {
-    error: Error,
-}
-
-/// `error_subcode` is deprecated, the other fields are free text.
-#[derive(Deserialize)]
-struct Error {
-    code: u32,
-}
-
-fn by_status(status: u16) -> Meaning {
-    match status {
-        401 | 403 => (FailureClass::Misconfigured, ErrorClass::Auth),
-        429 => (FailureClass::Throttled, ErrorClass::RateLimited),
-        400..=499 => (FailureClass::Rejected, ErrorClass::Unknown),
-        _ => (FailureClass::Ambiguous, ErrorClass::Unknown),
-    }
+    error: Value,
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::collections::BTreeSet;
+    use otter_domain::{ErrorClass, SpeaksOf};
 
     use super::*;
     use crate::sample;
 
-    /// The published codes, grouped by what Meta's page says about them. It calls 131048 and 131056 rate limits too, but
-    /// slowing the lane down would answer neither.
-    const DOCUMENTED: &[(&[FailureClass], &[u32])] = &[
+    fn answer(status: u16, code: u32) -> Failure {
+        let body = format!(r#"{{"error":{{"message":"x","code":{code},"fbtrace_id":"y"}}}}"#);
+        failure(&sample::response(status, &body))
+    }
+
+    /// The codes by what Meta's page says about them, as it stood on 2026-09-11; written from the page and not from the
+    /// table. It calls 131048, 131056 and 131064 rate limits too, but slowing the lane down would answer none of them.
+    const DOCUMENTED: &[(FailureClass, SpeaksOf, &[u32])] = &[
+        // "Authorization errors", "Integrity errors", payment and registration.
         (
-            &[FailureClass::Misconfigured],
-            &[0, 190, 3, 10, 200, 250, 299, 131005, 368, 131031, 131042, 33, 133010, 131045, 130497],
-        ),
-        (&[FailureClass::Throttled], &[4, 80007, 130429]),
-        (&[FailureClass::Misconfigured], &[131048]),
-        (&[FailureClass::Unroutable], &[131056, 131021, 131026, 131049, 131050]),
-        (&[FailureClass::Ambiguous], &[1, 131000]),
-        (&[FailureClass::Unavailable], &[2, 131016, 133004, 131057]),
-        (
-            &[FailureClass::Rejected],
+            FailureClass::Misconfigured,
+            SpeaksOf::Account,
             &[
-                100, 131008, 131009, 135000, 130472, 131047, 131051, 131052, 131053, 132000, 132005, 132012,
-                132007,
+                0, 3, 10, 190, 200, 250, 299, 131005, 368, 131031, 131042, 33, 131037, 131045, 133000,
+                133005, 133006, 133008, 133009, 133010, 133015, 134011, 131048, 131064, 104, 131055, 134100,
             ],
         ),
-        (&[FailureClass::Misconfigured], &[132001, 132015, 132016]),
+        (FailureClass::Misconfigured, SpeaksOf::Channel, &[130497]),
+        (
+            FailureClass::Misconfigured,
+            SpeaksOf::Template,
+            &[132000, 132001, 132012, 132015, 132016, 132018, 132068, 131063, 134102],
+        ),
+        (FailureClass::Throttled, SpeaksOf::Account, &[4, 80007, 130429, 133016, 17, 32, 341, 613, 80008]),
+        (FailureClass::Throttled, SpeaksOf::Template, &[132069]),
+        (FailureClass::Unavailable, SpeaksOf::Channel, &[2, 131016, 133004]),
+        (FailureClass::Unavailable, SpeaksOf::Account, &[131057, 2494100]),
+        (FailureClass::Unavailable, SpeaksOf::Template, &[134101]),
+        (FailureClass::Ambiguous, SpeaksOf::Channel, &[1, 131000]),
+        (
+            FailureClass::Unroutable,
+            SpeaksOf::Person,
+            &[131021, 131026, 131030, 131049, 131050, 131056, 131062, 130403],
+        ),
+        (FailureClass::Rejected, SpeaksOf::Person, &[130472]),
+        (
+            FailureClass::Rejected,
+            SpeaksOf::Template,
+            &[100, 131008, 131009, 131047, 131051, 131052, 131053, 132005, 132007, 135000],
+        ),
     ];
 
     #[test]
-    fn every_documented_code_has_a_meaning_of_its_row() {
-        for (classes, codes) in DOCUMENTED {
-            for code in *codes {
-                let (class, _) = meaning(*code).unwrap_or_else(|| panic!("{code} is missing"));
-                assert!(classes.contains(&class), "{code} is {class}");
+    fn every_documented_code_means_the_same_in_answers_and_webhooks() {
+        for (class, of, codes) in DOCUMENTED {
+            for number in *codes {
+                let reported = CODES.reported(code(&serde_json::json!({ "code": number })).unwrap());
+                for failure in [answer(400, *number), reported] {
+                    assert_eq!((failure.class, failure.speaks_of), (*class, *of), "{number}");
+                    assert!(!failure.unlisted, "{number}");
+                }
             }
         }
     }
 
     #[test]
-    fn no_code_stands_twice_and_none_is_undocumented() {
-        let listed: Vec<_> = CODES.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
-        let documented: BTreeSet<_> =
-            DOCUMENTED.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
-        let outside = documented.into_iter().filter(|code| !PERMISSIONS.contains(code)).collect();
-        assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), outside);
-        assert_eq!(listed.len(), outside.len());
+    fn nothing_is_wrong_with_the_table() {
+        assert_eq!(CODES.problems(), Vec::<String>::new());
     }
 
     #[test]
     fn the_code_decides_and_the_status_only_where_the_code_is_unknown() {
         use {ErrorClass as E, FailureClass as F};
-        let check = |status: u16, code: u32, class: F, error: E| {
-            let body = format!(r#"{{"error":{{"message":"x","code":{code},"fbtrace_id":"y"}}}}"#);
-            assert_eq!(failure(&sample::response(status, &body)), Failure::new(class, error).with_code(code));
+        let check = |status: u16, code: u32, class: F, error: E, unlisted: bool| {
+            let failure = answer(status, code);
+            assert_eq!((failure.class, failure.error, failure.unlisted), (class, error, unlisted));
+            assert_eq!(failure.vendor_code, Some(code.into()));
         };
-        check(400, 130429, F::Throttled, E::RateLimited);
-        check(429, 130429, F::Throttled, E::RateLimited);
-        check(400, 131026, F::Unroutable, E::Unreachable);
-        check(500, 131000, F::Ambiguous, E::Unknown);
-        check(503, 131016, F::Unavailable, E::Provider5xx);
-        check(401, 0, F::Misconfigured, E::Auth);
-        check(403, 999_999, F::Misconfigured, E::Auth);
-        check(404, 999_999, F::Rejected, E::Unknown);
-        check(500, 999_999, F::Ambiguous, E::Unknown);
+        check(400, 130429, F::Throttled, E::RateLimited, false);
+        check(429, 130429, F::Throttled, E::RateLimited, false);
+        check(400, 131026, F::Unroutable, E::Unreachable, false);
+        check(500, 131000, F::Ambiguous, E::Unknown, false);
+        check(503, 131016, F::Unavailable, E::Provider5xx, false);
+        check(401, 0, F::Misconfigured, E::Auth, false);
+        check(403, 999_999, F::Misconfigured, E::Auth, true);
+        check(429, 999_999, F::Throttled, E::RateLimited, true);
+        check(422, 999_999, F::Rejected, E::Unknown, true);
+        check(500, 999_999, F::Ambiguous, E::Unknown, true);
+    }
+
+    #[test]
+    fn a_subcode_counts_only_where_the_table_names_it() {
+        let check = |body: &str, class: FailureClass, code: &str| {
+            let failure = failure(&sample::response(400, body));
+            assert_eq!((failure.class, failure.vendor_code.unwrap().as_str()), (class, code), "{body}");
+        };
+        check(include_str!("../fixtures/error.100.33.json"), FailureClass::Misconfigured, "100/33");
+        check(r#"{"error":{"code":100,"error_subcode":2494010}}"#, FailureClass::Rejected, "100");
+        check(r#"{"error":{"code":190,"error_subcode":463}}"#, FailureClass::Misconfigured, "190");
+        check(r#"{"error":{"code":"131026","error_subcode":null}}"#, FailureClass::Unroutable, "131026");
+        let missing = answer(404, 100);
+        assert_eq!((missing.class, missing.speaks_of), (FailureClass::Misconfigured, SpeaksOf::Account));
+        assert_eq!(missing.vendor_code, Some(100.into()));
     }
 
     #[test]
@@ -178,6 +171,8 @@ mod tests {
                 assert_eq!(failure, otter_provider_http::unreadable(), "{status} {body}");
             }
         }
-        assert_eq!(failure(&sample::response(429, "")).class, FailureClass::Throttled);
+        for body in ["", "<html>", r#"{"error":"x"}"#] {
+            assert_eq!(failure(&sample::response(429, body)).class, FailureClass::Throttled);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! carries our token as `biz_opaque_callback_data`. A template that was accepted cannot be taken back.
 //! `docs/providers/whatsapp.md` says how to set an account up.
 
+mod codes;
 mod errors;
 mod receipts;
 mod reference;
@@ -15,6 +16,8 @@ mod settings;
 mod signature;
 
 use otter_provider::Registration;
+
+pub use codes::CODES;
 
 /// WhatsApp as the catalogue lists it.
 pub const REGISTRATION: Registration = Registration { kind: "whatsapp", configure: settings::configure };

@@ -74,6 +74,7 @@ impl Codec for SendCodec {
 struct Message<'a> {
     messaging_product: &'static str,
     recipient_type: &'static str,
+    /// With its plus sign: without it Meta puts the country code of the business number in front.
     to: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -91,6 +92,7 @@ struct Template<'a> {
 
 #[derive(Serialize)]
 struct Language<'a> {
+    policy: &'static str,
     code: &'a str,
 }
 
@@ -121,11 +123,11 @@ impl<'a> Message<'a> {
         Self {
             messaging_product: "whatsapp",
             recipient_type: "individual",
-            to: dispatch.number.reveal_digits(),
+            to: dispatch.number.reveal(),
             kind: "template",
             template: Template {
                 name: &call.template,
-                language: Language { code: &call.language },
+                language: Language { policy: "deterministic", code: &call.language },
                 components: [
                     Component::Body { parameters: code() },
                     Component::Button { sub_type: "url", index: "0", parameters: code() },

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
 use otter_provider::{Dispatch, Locator, Registration};
-use otter_provider_testkit::{Answer, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
+use otter_provider_testkit::{
+    Answer, CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
+};
+use otter_provider_whatsapp::CODES;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use toml::Table;
@@ -16,6 +19,9 @@ const APP_SECRET: &str = "c0ffee-app-secret";
 
 /// What Meta calls the message. The number can be read in it: `printf HBgNNDkxNTExMjM0NTY3OBUC | base64 -d`.
 const WAMID: &str = "wamid.HBgNNDkxNTExMjM0NTY3OBUCABEYEjdFRkY5QkU3RjQ4";
+
+/// What a wrong phone number id is answered with.
+const ELSEWHERE: &str = include_str!("../fixtures/error.100.33.json");
 
 #[derive(Debug)]
 struct WhatsApp;
@@ -74,6 +80,11 @@ impl Subject for WhatsApp {
             of("payment problem", 400, 131042, F::Misconfigured, E::InsufficientFunds),
             of("template missing", 404, 132001, F::Misconfigured, E::Auth),
             of("reported as spam", 400, 131048, F::Misconfigured, E::RateLimited),
+            of("template with other parameters", 400, 132000, F::Misconfigured, E::ContentRejected),
+            of("no token", 401, 104, F::Misconfigured, E::Auth),
+            of("a limit of the Graph API", 400, 613, F::Throttled, E::RateLimited),
+            of("blocked by our own number", 400, 130403, F::Unroutable, E::Blocked),
+            Refusal::new("no such sending number", Answer::json(400, ELSEWHERE), F::Misconfigured, E::Auth),
             of("overloaded", 503, 2, F::Unavailable, E::Provider5xx),
             of("something went wrong", 500, 131000, F::Ambiguous, E::Unknown),
             Refusal::new("a proxy's error", Answer::new(502), F::Ambiguous, E::Unknown),
@@ -84,8 +95,8 @@ impl Subject for WhatsApp {
         Vec::new()
     }
 
-    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
-        None
+    fn codes(&self) -> Option<CodePage> {
+        Some(CodePage { problems: CODES.problems(), markdown: CODES.markdown() })
     }
 
     fn complaint(&self, text: &str) -> Answer {
