@@ -138,6 +138,8 @@ pub(crate) fn code_of(reason: ErrorReason) -> Code {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
     pub(crate) country: Country,
+    /// The kind of line, where the number is at hand.
+    pub(crate) line: Option<LineType>,
     pub(crate) channel: Option<Channel>,
     /// How many attempts the verification may have.
     pub(crate) attempts: u8,
@@ -145,7 +147,7 @@ pub(crate) struct About {
 
 impl About {
     /// Nothing in particular.
-    pub(crate) const NOTHING: Self = Self { country: Country::NONE, channel: None, attempts: 0 };
+    pub(crate) const NOTHING: Self = Self { country: Country::NONE, line: None, channel: None, attempts: 0 };
 }
 
 /// The status of a refusal.
@@ -240,7 +242,7 @@ fn purpose_unknown() -> Problem {
 fn number(refusal: NumberRefusal) -> Problem {
     match refusal {
         NumberRefusal::CallingCode(_) => line_refused("global_service"),
-        NumberRefusal::Line(line) => line_refused(line_word(line)),
+        NumberRefusal::Line(line) => line_refused(line.as_str()),
         NumberRefusal::Country(country) => {
             Problem::new(ErrorReason::CountryNotAllowed, "the tenant does not send to the number's country")
                 .with("country", country)
@@ -253,27 +255,14 @@ fn line_refused(line: &str) -> Problem {
         .with("line_type", line)
 }
 
-fn line_word(line: LineType) -> &'static str {
-    match line {
-        LineType::Mobile => "mobile",
-        LineType::FixedLine => "fixed_line",
-        LineType::FixedLineOrMobile => "fixed_line_or_mobile",
-        LineType::Voip => "voip",
-        LineType::PersonalNumber => "personal_number",
-        LineType::PremiumRate => "premium_rate",
-        LineType::SharedCost => "shared_cost",
-        LineType::TollFree => "toll_free",
-        LineType::UniversalAccess => "universal_access",
-        LineType::Pager => "pager",
-        LineType::Voicemail => "voicemail",
-        LineType::Unknown => "unknown",
-    }
-}
-
 fn no_route(about: About) -> Problem {
     let text =
         "no provider may carry this request; dry_run lists every candidate with what speaks against it";
     let problem = Problem::new(ErrorReason::NoEligibleRoute, text).with("country", about.country);
+    let problem = match about.line {
+        Some(line) => problem.with("line_type", line.as_str()),
+        None => problem,
+    };
     match about.channel {
         Some(channel) => problem.with("channel", channel),
         None => problem,

@@ -68,7 +68,7 @@ fn store_refusal(error: StoreError) -> Refusal {
 fn every_refusal_has_the_status_that_the_contract_says() {
     let second = Duration::from_secs(1);
     let country = Country::parse("DE").expect("it is a country");
-    let about = About { country: Country::NONE, channel: Some(Channel::Voice), attempts: 5 };
+    let about = About { channel: Some(Channel::Voice), attempts: 5, ..About::NOTHING };
     let check = |refusal: Refusal, reason: &str| {
         let status = refused(&refusal, about);
         assert_eq!(assert_as_in_the_table(&status), reason);
@@ -133,7 +133,7 @@ fn what_the_process_refuses_by_itself_is_in_the_table_too() {
 
 #[test]
 fn metadata_say_what_the_contract_promises() {
-    let about = About { country: Country::NONE, channel: Some(Channel::Voice), attempts: 5 };
+    let about = About { channel: Some(Channel::Voice), attempts: 5, ..About::NOTHING };
     let check = |refusal: Refusal, expected: &[(&str, &str)]| {
         let details = refused(&refusal, about).get_error_details();
         let info = details.error_info().expect("every status has an ErrorInfo");
@@ -143,6 +143,10 @@ fn metadata_say_what_the_contract_promises() {
     check(Refusal::Number(NumberRefusal::Line(LineType::TollFree)), &[("line_type", "toll_free")]);
     check(Refusal::Number(NumberRefusal::Country(Country::NONE)), &[("country", "ZZ")]);
     check(Refusal::Resend(ResendRefusal::NoCandidate), &[("country", "ZZ"), ("channel", "voice")]);
+    let fixed = About { line: Some(LineType::FixedLine), ..about };
+    let refusal = Refusal::Resend(ResendRefusal::NoCandidate);
+    let details = refused(&refusal, fixed).get_error_details();
+    assert_eq!(details.error_info().expect("it has one").metadata["line_type"], "fixed_line");
     check(Refusal::Resend(ResendRefusal::TooMany), &[("limit", "5")]);
     check(Refusal::Resend(ResendRefusal::Ended(Ending::Exhausted)), &[("state", "exhausted")]);
     let (least, most) = (Duration::from_secs(60), Duration::from_secs(600));

@@ -11,7 +11,8 @@ use otter_contract::v1::{
 };
 use otter_delivery::{Feed, Intake, Refusal, ReportRequest, SendRequest, Sent};
 use otter_domain::{
-    Channel, Country, Ending, LifecyclePolicy, State, TenantId, TenantPolicy, Verification, VerificationId,
+    Channel, Country, Ending, LifecyclePolicy, LineType, State, TenantId, TenantPolicy, Verification,
+    VerificationId,
 };
 use otter_runtime::Phases;
 use otter_telemetry::{Metrics, RequestOutcome};
@@ -47,16 +48,17 @@ impl OtpService for Otp {
         let setup = self.intake.setup();
         let policy = setup.tenants.get(&tenant).ok_or_else(error::tenant_unknown)?;
         let request = self.read_send(request.into_inner(), policy)?;
-        let country = request.number.country();
+        let (country, line) = (request.number.country(), request.number.line());
         let (dry_run, chosen) = (request.dry_run, only(&request.allowed));
         let outcome = self.intake.send(request).await;
         if !dry_run {
             self.count(country, &outcome);
         }
-        let sent = outcome
-            .map_err(|refusal| error::refused(&refusal, About { country, channel: chosen, attempts: 0 }))?;
+        let sent = outcome.map_err(|refusal| {
+            error::refused(&refusal, About { country, line: Some(line), channel: chosen, attempts: 0 })
+        })?;
         note_sent(&sent, country);
-        Ok(Response::new(answer_to_send(&sent, country)))
+        Ok(Response::new(answer_to_send(&sent, country, line)))
     }
 
     async fn check_otp(
@@ -204,14 +206,15 @@ impl Otp {
         channel: Option<Channel>,
     ) -> Status {
         let looked_up = async {
-            let (country, attempts) = match self.intake.get(tenant, id).await {
+            let (country, line, attempts) = match self.intake.get(tenant, id).await {
                 Ok(verification) => {
                     let policy = self.circumstances(&verification).policy;
-                    (verification.country, policy.resend.max_attempts)
+                    let line = verification.private.as_ref().map(|private| private.number.line());
+                    (verification.country, line, policy.resend.max_attempts)
                 }
-                Err(_) => (Country::NONE, LifecyclePolicy::default().resend.max_attempts),
+                Err(_) => (Country::NONE, None, LifecyclePolicy::default().resend.max_attempts),
             };
-            About { country, channel, attempts }
+            About { country, line, channel, attempts }
         };
         error::refused_about(refusal, looked_up).await
     }
@@ -254,7 +257,7 @@ fn only(channels: &[Channel]) -> Option<Channel> {
     }
 }
 
-fn answer_to_send(sent: &Sent, country: Country) -> SendOtpResponse {
+fn answer_to_send(sent: &Sent, country: Country, line: LineType) -> SendOtpResponse {
     let accepted = sent.verification.as_ref();
     let state = accepted.map_or(VerificationState::Unspecified, |_| VerificationState::Pending);
     SendOtpResponse {
@@ -263,7 +266,7 @@ fn answer_to_send(sent: &Sent, country: Country) -> SendOtpResponse {
         masked_recipient: sent.masked.clone(),
         locale: sent.locale.as_ref().map(ToString::to_string).unwrap_or_default(),
         country: country.to_string(),
-        plan: sent.plan.as_ref().map(plan::plan),
+        plan: sent.plan.as_ref().map(|chosen| plan::plan(chosen, line)),
         expire_time: accepted.map(|_| timestamp(sent.expires_at)),
         resend_allowed_time: accepted.and(sent.resend_allowed_at).map(timestamp),
         restricted: sent.restricted,

@@ -73,7 +73,8 @@ pub fn admit(
 
 /// Whether a code may go over this channel to this kind of line (FRD-02).
 ///
-/// Ranges that the metadata does not know may be new mobile ranges, so they get texts but no calls.
+/// Ranges that the metadata does not know may be new mobile ranges, so they get texts but no calls. Where a plan has land
+/// lines and mobile phones in the same ranges, the range does not tell and is [`LineType::FixedLineOrMobile`].
 pub fn reaches(channel: Channel, line: LineType) -> bool {
     match line {
         LineType::Mobile | LineType::FixedLineOrMobile | LineType::Voip => true,
@@ -129,6 +130,10 @@ mod tests {
         check("+4915112345678", &Channel::ALL, false);
         check("+16502530000", &Channel::ALL, false);
         check("+390612345678", &[Channel::Voice], false);
+        check("+541169071234", &Channel::ALL, false);
+        check("+5491169071234", &Channel::ALL, false);
+        check("+16585551234", &Channel::ALL, false);
+        check("+5215512345678", &Channel::ALL, false);
         check("+445601234567", &Channel::ALL, true);
         check("+15550100000", &TEXTS, true);
     }

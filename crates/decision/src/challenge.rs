@@ -52,18 +52,29 @@ pub fn fingerprint(key: &[u8], fields: &[&[u8]]) -> [u8; 32] {
 
 /// What a number is called in keys, logs and records.
 pub fn recipient_ref(install_key: &[u8], number: &PhoneNumber) -> RecipientRef {
-    RecipientRef::from_hash(keyed::truncated(keyed::hash(
-        install_key,
-        ["recipient/v1", number.reveal()].map(str::as_bytes),
-    )))
+    recipient_of(install_key, &number.identity())
 }
 
 /// The hash that chooses a number's partition; independent of [`recipient_ref`], so neither tells the other.
 pub fn partition_hash(install_key: &[u8], number: &PhoneNumber) -> u64 {
-    u64::from_be_bytes(keyed::truncated(keyed::hash(
-        install_key,
-        ["partition/v1", number.reveal()].map(str::as_bytes),
-    )))
+    partition_of(install_key, &number.identity())
+}
+
+/// Where limits and failed checks of a person are that a release before knew by another number: name and partition hash.
+/// `None` for the many who were always known by the same.
+pub fn former_recipient(install_key: &[u8], number: &PhoneNumber) -> Option<(RecipientRef, u64)> {
+    let former = number.former_identity()?;
+    Some((recipient_of(install_key, &former), partition_of(install_key, &former)))
+}
+
+fn recipient_of(install_key: &[u8], identity: &str) -> RecipientRef {
+    let fields = ["recipient/v1", identity].map(str::as_bytes);
+    RecipientRef::from_hash(keyed::truncated(keyed::hash(install_key, fields)))
+}
+
+fn partition_of(install_key: &[u8], identity: &str) -> u64 {
+    let fields = ["partition/v1", identity].map(str::as_bytes);
+    u64::from_be_bytes(keyed::truncated(keyed::hash(install_key, fields)))
 }
 
 /// The id that a vendor is given for an attempt's message where only a UUID of ours fits. A repeat gives the same id.
@@ -116,6 +127,26 @@ mod tests {
     #[test]
     fn keyed_names_never_change() {
         assert_eq!(recipient_ref(&key(), &number()).as_str(), "eb0ebd663d561c09");
+        assert_eq!(former_recipient(&key(), &number()), None);
+    }
+
+    #[test]
+    fn one_person_is_one_recipient_in_every_form_of_the_number() {
+        let named = |text: &str| {
+            let number = PhoneNumber::parse(text).unwrap();
+            (
+                recipient_ref(&key(), &number),
+                partition_hash(&key(), &number),
+                former_recipient(&key(), &number),
+            )
+        };
+        assert_eq!(named("+52 1 55 1234 5678"), named("+52 55 1234 5678"));
+        assert_eq!(named("+54 11 6907 1234"), named("+54 9 11 6907 1234"));
+        assert_eq!(named("+54 11 15 6907 1234"), named("+54 9 11 6907 1234"));
+        assert_eq!(named("+55 11 8123 4567"), named("+55 11 98123 4567"));
+        let (recipient, partition, former) = named("+52 55 1234 5678");
+        let (former_recipient, former_partition) = former.unwrap();
+        assert!(recipient != former_recipient && partition != former_partition);
         assert_eq!(partition_hash(&key(), &number()), 0x60e5_19aa_bf93_9897);
         assert_eq!(
             hex(&fingerprint(&key(), &[b"a", b"bc"])),

@@ -23,6 +23,7 @@ mod policy;
 mod receipt;
 mod secret;
 mod tenant;
+mod typed;
 mod vendor_code;
 mod verification;
 
@@ -53,7 +54,7 @@ pub use policy::{
     SucceedOn,
 };
 pub use receipt::{Receipt, ReceiptStatus};
-pub use secret::{Code, InvalidCode, Secret};
+pub use secret::{Code, InvalidCode, Secret, UnreadableCode};
 pub use tenant::{PurposePolicy, TenantPolicy, TenantRate};
 pub use vendor_code::{InvalidVendorCode, VendorCode};
 pub use verification::{Context, Ending, Payment, Private, State, Verification};

@@ -1,62 +1,120 @@
-//! Numbers of people, checked once and masked whenever shown.
+//! Numbers of people, understood once and masked whenever shown.
+
+mod line;
+mod pasted;
+mod plans;
 
 use std::fmt;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber as Parsed, PhoneNumberFormat, PhoneNumberType};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber as Parsed, PhoneNumberFormat, ValidationError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::Country;
 
-/// The text is not a number that anybody could be reached at (FRD-01). Never repeats the text.
+pub use line::LineType;
+
+/// The text is not a number that anybody could be reached at (FRD-01): what is wrong, and what would be right. Never repeats
+/// the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidNumber {
-    /// Not `+` and digits.
+    /// No, too few or far too many digits.
     #[error("must be in E.164 form: + and 7 to 15 digits, country code first")]
     Malformed,
+    /// Longer than [`PhoneNumber::MAX_INPUT`].
+    #[error(
+        "is longer than {} characters; must be one number: + and 7 to 15 digits, country code first",
+        PhoneNumber::MAX_INPUT
+    )]
+    Overlong,
+    /// Digits only.
+    #[error(
+        "has no + in front; must begin with + and the country code, for example +49 for a number of Germany"
+    )]
+    NoPlus,
+    /// A number as it is dialled within a country.
+    #[error(
+        "begins with 0 as within a country; must begin with + and the country code in place of that 0, for example +49 151 for 0151"
+    )]
+    National,
+    /// A prefix for calls abroad that only some countries dial.
+    #[error(
+        "begins with the digits that are dialled for a call abroad; must begin with + and the country code in their place"
+    )]
+    DialledAbroad,
+    /// `+0`.
+    #[error("has a 0 after the +; must have the country code there, which never begins with 0")]
+    ZeroFirst,
+    /// The plus sign stands behind the digits.
+    #[error("has its + at the end; must begin with it")]
+    PlusLast,
+    /// The plus sign stands among the first digits.
+    #[error("has a + among or beside its digits; must begin with a single one")]
+    PlusInside,
+    /// Two numbers in one text.
+    #[error("seems to be more than one number; must be one")]
+    Several,
+    /// An extension, or digits to be dialled once connected.
+    #[error("has an extension; must be the number alone, because no code can be sent to an extension")]
+    Extension,
+    /// Letters.
+    #[error("contains letters; must be + and digits")]
+    Letters,
+    /// Something else that is in no number.
+    #[error(
+        "contains a character that is in no number; must be + and digits, with blanks, dashes, dots, slashes or brackets between them"
+    )]
+    Character,
+    /// A figure of a spreadsheet.
+    #[error(
+        "is a figure as spreadsheets write it (rounded, or with decimals); must be + and all digits: keep the column as text there"
+    )]
+    Figure,
     /// No country or network has this calling code.
-    #[error("starts with a country calling code that does not exist")]
+    #[error("starts with a country calling code that does not exist; must begin with + and the country code")]
     UnknownCallingCode,
-    /// Shorter or longer than any number of that country.
-    #[error("has a length that no number of its country has")]
-    ImpossibleLength,
+    /// A digit too many, and it is known which.
+    #[error("has a {digit} after +{calling_code} that does not belong there; must be the number without it")]
+    SurplusDigit {
+        /// The digit.
+        digit: char,
+        /// What it stands behind.
+        calling_code: u16,
+    },
+    /// A digit too few, and it is known which.
+    #[error("lacks a {digit} after +{calling_code}; must be the number with it")]
+    MissingDigit {
+        /// The digit.
+        digit: char,
+        /// What it should stand behind.
+        calling_code: u16,
+    },
+    /// Shorter than any number of that country.
+    #[error("is too short; no number with +{calling_code} has so few digits")]
+    TooShort {
+        /// The country's.
+        calling_code: u16,
+    },
+    /// Longer than any number of that country.
+    #[error("is too long; no number with +{calling_code} has so many digits")]
+    TooLong {
+        /// The country's.
+        calling_code: u16,
+    },
+    /// Neither, and still of no length that the country has.
+    #[error("has a length that no number with +{calling_code} has")]
+    ImpossibleLength {
+        /// The country's.
+        calling_code: u16,
+    },
 }
 
 /// The length of a number in E.164 form, `+` included.
 const E164_LENGTH: std::ops::RangeInclusive<usize> = 8..=16;
 
-/// What a number is used for, as far as its range tells (FRD-02). Ranges know neither subscribers nor portings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LineType {
-    /// A mobile phone.
-    Mobile,
-    /// A land line.
-    FixedLine,
-    /// One of the two; the country's plan does not tell (for example +1).
-    FixedLineOrMobile,
-    /// Internet telephony.
-    Voip,
-    /// Forwards to wherever its owner is.
-    PersonalNumber,
-    /// Costs the caller more than a call.
-    PremiumRate,
-    /// The costs are shared.
-    SharedCost,
-    /// Free for the caller.
-    TollFree,
-    /// One number for a whole company.
-    UniversalAccess,
-    /// A pager.
-    Pager,
-    /// A mailbox.
-    Voicemail,
-    /// Of a possible length, but in no range that the metadata knows.
-    Unknown,
-}
-
 /// A person's number in E.164 form, of a possible length, with its country and line type.
 ///
-/// Shown masked everywhere: `Display` and `Debug` print `+4917*****21` (CMP-18). It is wiped from memory when dropped.
+/// Shown masked everywhere: `Display` and `Debug` print `+49*********21` (CMP-18). It is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber {
     e164: Zeroizing<String>,
@@ -66,23 +124,29 @@ pub struct PhoneNumber {
 }
 
 impl PhoneNumber {
-    /// The longest text that is looked at, in bytes.
-    pub const MAX_INPUT: usize = 32;
+    /// The longest text that is looked at, in characters.
+    pub const MAX_INPUT: usize = 64;
 
-    /// Reads `+` and digits; spaces, dots, dashes and parentheses between them are dropped.
+    /// Reads one international number as people paste it: digits of any script, `+` of any width or `00` in its place where
+    /// that leads to a number that exists, a `tel:` link, and between the digits blanks, dashes, dots, slashes, brackets and
+    /// what cannot be seen. Trunk prefixes such as `(0)` are dropped, and what its country moved is read as today's number
+    /// (`+52 1 55…` as `+52 55…`).
     pub fn parse(text: &str) -> Result<Self, InvalidNumber> {
-        let (parsed, e164) = settled(international_digits(text)?)?;
-        if parsed.is_possible_with_reason().is_err() || !E164_LENGTH.contains(&e164.len()) {
-            return Err(InvalidNumber::ImpossibleLength);
+        let pasted = pasted::read(text)?;
+        let (parsed, e164) = settled(pasted.digits)?;
+        let (parsed, e164) = todays(&parsed).unwrap_or((parsed, e164));
+        if !pasted.is_certain && !parsed.is_valid() {
+            return Err(InvalidNumber::DialledAbroad);
         }
+        let calling_code =
+            u16::try_from(parsed.country_code).map_err(|_| InvalidNumber::UnknownCallingCode)?;
+        refuse_what_is_not_whole(&parsed, &e164, calling_code)?;
         let region = parsed.get_region_code();
         let country = region
             .and_then(|region| Country::parse(region.as_region_str().as_str()).ok())
             .unwrap_or(Country::NONE);
-        let calling_code =
-            u16::try_from(parsed.country_code).map_err(|_| InvalidNumber::UnknownCallingCode)?;
         let country = if country == Country::NONE { main_country(calling_code) } else { country };
-        let line = line_type(parsed.get_type());
+        let line = line::of_range(parsed.country_code, parsed.get_type());
         Ok(Self { e164, country, calling_code, line })
     }
 
@@ -94,6 +158,34 @@ impl PhoneNumber {
     /// The digits without `+`; the same care applies.
     pub fn reveal_digits(&self) -> &str {
         &self.e164[1..]
+    }
+
+    /// The person's name in keyed hashes: the same for all forms of a number that its country's plan gives to one
+    /// subscriber. Argentina's 9 after +54 only says how to charge a call, so a number without it is the same person as with
+    /// it, though a call has to be made as it was written. The same care as for [`Self::reveal`] applies.
+    pub fn identity(&self) -> Zeroizing<String> {
+        match self.argentine_subscriber() {
+            Some(subscriber) => Zeroizing::new(format!("+549{subscriber}")),
+            None => self.e164.clone(),
+        }
+    }
+
+    /// The identity that a release before may have known the same person by: limits and failed checks of then are kept under
+    /// it until they end. The same care applies.
+    pub fn former_identity(&self) -> Option<Zeroizing<String>> {
+        let code = self.calling_code.to_string();
+        let former = match self.argentine_subscriber() {
+            Some(subscriber) => Some(subscriber.to_owned()),
+            None => plans::former(self.calling_code, &self.e164[1 + code.len()..]),
+        };
+        former.map(|national| Zeroizing::new(format!("+{code}{national}")))
+    }
+
+    /// Area code and number, if it is one of Argentina.
+    fn argentine_subscriber(&self) -> Option<&str> {
+        let national = self.e164.strip_prefix("+54")?;
+        let subscriber = if national.len() == 11 { national.strip_prefix('9')? } else { national };
+        (subscriber.len() == 10 && !subscriber.starts_with('9')).then_some(subscriber)
     }
 
     /// The country of the number's range, or of its calling code when no range matches.
@@ -111,11 +203,11 @@ impl PhoneNumber {
         self.line
     }
 
-    /// The number with only its first four and last two digits left.
+    /// The number with only its country code and last two digits left, whatever its length.
     pub fn masked(&self) -> String {
-        let text = self.e164.as_str();
-        let hidden = text.len() - 7;
-        format!("{}{}{}", &text[..5], "*".repeat(hidden), &text[text.len() - 2..])
+        let code = self.calling_code.to_string();
+        let hidden = self.e164.len().saturating_sub(1 + code.len() + 2);
+        format!("+{code}{}{}", "*".repeat(hidden), &self.e164[self.e164.len() - 2..])
     }
 }
 
@@ -131,30 +223,12 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-fn international_digits(text: &str) -> Result<Zeroizing<String>, InvalidNumber> {
-    let text = text.trim_matches(' ');
-    let rest = text.strip_prefix('+').ok_or(InvalidNumber::Malformed)?;
-    if text.len() > PhoneNumber::MAX_INPUT {
-        return Err(InvalidNumber::Malformed);
-    }
-    let mut digits = Zeroizing::new(String::with_capacity(PhoneNumber::MAX_INPUT));
-    digits.push('+');
-    for letter in rest.chars() {
-        match letter {
-            '0'..='9' => digits.push(letter),
-            ' ' | '-' | '.' | '(' | ')' => {}
-            _ => return Err(InvalidNumber::Malformed),
-        }
-    }
-    if E164_LENGTH.contains(&digits.len()) { Ok(digits) } else { Err(InvalidNumber::Malformed) }
-}
-
 /// Reads a number until its E.164 form reads as itself: each reading takes one trunk prefix away, and what is stored must
 /// be the same number when it is read again.
 fn settled(digits: Zeroizing<String>) -> Result<(Parsed, Zeroizing<String>), InvalidNumber> {
     let mut text = digits;
     for _ in 0..PhoneNumber::MAX_INPUT {
-        let parsed = PHONE_NUMBER_UTIL.parse(&*text, None).map_err(|_| InvalidNumber::UnknownCallingCode)?;
+        let parsed = PHONE_NUMBER_UTIL.parse(&*text, None).map_err(|_| unreadable(&text))?;
         let e164 = Zeroizing::new(parsed.format_as(PhoneNumberFormat::E164).into_owned());
         if e164 == text {
             return Ok((parsed, e164));
@@ -164,6 +238,75 @@ fn settled(digits: Zeroizing<String>) -> Result<(Parsed, Zeroizing<String>), Inv
     Err(InvalidNumber::Malformed)
 }
 
+/// Why there is nothing to be read: no such country, or too many digits for any.
+fn unreadable(digits: &str) -> InvalidNumber {
+    if digits.len() > *E164_LENGTH.end() {
+        InvalidNumber::Malformed
+    } else {
+        InvalidNumber::UnknownCallingCode
+    }
+}
+
+/// The number that its country made of it; `None` if it is as it was.
+fn todays(parsed: &Parsed) -> Option<(Parsed, Zeroizing<String>)> {
+    if parsed.is_valid() {
+        return None;
+    }
+    let national = Zeroizing::new(parsed.get_national_significant_number());
+    let code = u16::try_from(parsed.country_code).ok()?;
+    plans::today(code, &national).and_then(|today| valid(code, &today)).or_else(|| argentina(code, &national))
+}
+
+/// `+54 9`, area code, `15` and the rest: two signs of a mobile phone, of which one is enough. Where the area code ends is
+/// in the metadata, which reads the number without its 9.
+fn argentina(calling_code: u16, national: &str) -> Option<(Parsed, Zeroizing<String>)> {
+    let rest = national.strip_prefix('9').filter(|rest| calling_code == 54 && rest.len() == 12)?;
+    valid(calling_code, rest)
+}
+
+/// The number with this calling code, if its country's plan has it.
+fn valid(calling_code: u16, national: &str) -> Option<(Parsed, Zeroizing<String>)> {
+    let text = Zeroizing::new(format!("+{calling_code}{national}"));
+    settled(text).ok().filter(|(parsed, _)| parsed.is_valid())
+}
+
+/// Refuses a number with a digit too many or too few, naming it if only one can be meant.
+fn refuse_what_is_not_whole(parsed: &Parsed, e164: &str, calling_code: u16) -> Result<(), InvalidNumber> {
+    let possible = parsed.is_possible_with_reason();
+    let fits = possible.is_ok() && E164_LENGTH.contains(&e164.len());
+    if fits && parsed.is_valid() {
+        return Ok(());
+    }
+    let national = Zeroizing::new(parsed.get_national_significant_number());
+    if let Some(hint) = digit_at_fault(calling_code, &national, fits) {
+        return Err(hint);
+    }
+    match possible {
+        Ok(_) if fits => Ok(()),
+        Err(ValidationError::TooShort) => Err(InvalidNumber::TooShort { calling_code }),
+        Err(ValidationError::TooLong) => Err(InvalidNumber::TooLong { calling_code }),
+        Ok(_) | Err(_) => Err(InvalidNumber::ImpossibleLength { calling_code }),
+    }
+}
+
+/// The first digit of a national number that is one too many, or the one that is missing there. A number of a possible
+/// length may be of a range that is newer than the metadata; then only a 0 is certain to be wrong, or to be missing.
+fn digit_at_fault(calling_code: u16, national: &str, is_possible: bool) -> Option<InvalidNumber> {
+    let surplus = if is_possible { "0" } else { "0189" };
+    let missing = match calling_code {
+        // Mobile numbers begin with 3; of the rest these are not the beginning of anything else.
+        39 if national.starts_with(['1', '2', '6']) => "0",
+        56 if !is_possible => "9",
+        _ => "",
+    };
+    let first = national.chars().next()?;
+    if surplus.contains(first) && valid(calling_code, &national[1..]).is_some() {
+        return Some(InvalidNumber::SurplusDigit { digit: first, calling_code });
+    }
+    let digit = missing.chars().find(|digit| valid(calling_code, &format!("{digit}{national}")).is_some())?;
+    Some(InvalidNumber::MissingDigit { digit, calling_code })
+}
+
 fn main_country(calling_code: u16) -> Country {
     PHONE_NUMBER_UTIL
         .get_region_for_country_code(i32::from(calling_code))
@@ -171,91 +314,5 @@ fn main_country(calling_code: u16) -> Country {
         .unwrap_or(Country::NONE)
 }
 
-fn line_type(kind: PhoneNumberType) -> LineType {
-    match kind {
-        PhoneNumberType::FixedLine => LineType::FixedLine,
-        PhoneNumberType::Mobile => LineType::Mobile,
-        PhoneNumberType::FixedLineOrMobile => LineType::FixedLineOrMobile,
-        PhoneNumberType::TollFree => LineType::TollFree,
-        PhoneNumberType::PremiumRate => LineType::PremiumRate,
-        PhoneNumberType::SharedCost => LineType::SharedCost,
-        PhoneNumberType::VoIP => LineType::Voip,
-        PhoneNumberType::PersonalNumber => LineType::PersonalNumber,
-        PhoneNumberType::Pager => LineType::Pager,
-        PhoneNumberType::UAN => LineType::UniversalAccess,
-        PhoneNumberType::VoiceMail => LineType::Voicemail,
-        PhoneNumberType::Unknown => LineType::Unknown,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_number_knows_its_country_and_line() {
-        let check = |text: &str, country: &str, line: LineType| {
-            let number = PhoneNumber::parse(text).unwrap();
-            assert_eq!((number.country().as_str(), number.line()), (country, line), "{country}");
-        };
-        check("+4915112345678", "DE", LineType::Mobile);
-        check("+44 7400 123456", "GB", LineType::Mobile);
-        check("+1 (650) 253-0000", "US", LineType::FixedLineOrMobile);
-        check("+39 06 1234 5678", "IT", LineType::FixedLine);
-        check("+33 6 12 34 56 78", "FR", LineType::Mobile);
-        check("+44 70 1234 5678", "GB", LineType::PersonalNumber);
-        check("+49 900 1 123456", "DE", LineType::PremiumRate);
-    }
-
-    #[test]
-    fn what_cannot_be_a_number_is_refused_without_repeating_it() {
-        let check = |text: &str, expected: InvalidNumber| {
-            let error = PhoneNumber::parse(text).unwrap_err();
-            assert_eq!(error, expected, "{text}");
-            assert!(!error.to_string().contains(text) || text.is_empty());
-        };
-        check("", InvalidNumber::Malformed);
-        check("4915112345678", InvalidNumber::Malformed);
-        check("+49151x2345678", InvalidNumber::Malformed);
-        check("+4915112345678901234", InvalidNumber::Malformed);
-        check("+٤٩١٥١١٢٣٤٥٦٧٨", InvalidNumber::Malformed);
-        check("+99912345678", InvalidNumber::UnknownCallingCode);
-        check("+1234567", InvalidNumber::ImpossibleLength);
-    }
-
-    #[test]
-    fn a_number_reads_as_itself_however_many_trunk_prefixes_it_came_with() {
-        for zeros in ["+310000000", "+31000000000", "+4900000000", "+4300000"] {
-            if let Ok(number) = PhoneNumber::parse(zeros) {
-                assert_eq!(PhoneNumber::parse(number.reveal()), Ok(number));
-            }
-        }
-    }
-
-    #[test]
-    fn a_number_is_shown_masked() {
-        let number = PhoneNumber::parse("+4917612345621").unwrap();
-        assert_eq!(number.to_string(), "+4917*******21");
-        assert_eq!(format!("{number:?}"), "+4917*******21");
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,40}") {
-            let _ = PhoneNumber::parse(&text);
-        }
-
-        #[test]
-        fn digits_never_make_it_panic_and_never_show(text in "\\+[0-9 ()-]{0,24}") {
-            if let Ok(number) = PhoneNumber::parse(&text) {
-                let shown = format!("{number:?}");
-                prop_assert!(!shown.contains(number.reveal_digits()));
-                prop_assert_eq!(PhoneNumber::parse(number.reveal()).unwrap(), number);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Reasons for people, one sentence each.
 
-use otter_domain::{ChoiceReason, Exclusion, Origin, Ranking};
+use otter_domain::{ChoiceReason, Exclusion, LineType, Origin, Ranking};
 
 /// Why a provider has its place in a plan, or none.
 pub(crate) fn choice(reason: &ChoiceReason) -> String {
@@ -20,6 +20,11 @@ pub(crate) fn choice(reason: &ChoiceReason) -> String {
         }
         ChoiceReason::Excluded(exclusion) => excluded(*exclusion).to_owned(),
     }
+}
+
+/// Why the number's kind of line speaks against a channel.
+pub(crate) fn unsuitable(line: LineType) -> String {
+    format!("The number's range is of the kind {}, which cannot have this kind of message.", line.as_str())
 }
 
 fn excluded(exclusion: Exclusion) -> &'static str {

@@ -1,16 +1,17 @@
 //! Plans as the wire tells them.
 
 use otter_contract::v1;
-use otter_domain::{Candidate, ChoiceReason, Considered, Exclusion, Plan, SucceedOn};
+use otter_domain::{Candidate, ChoiceReason, Considered, Exclusion, LineType, Plan, SucceedOn};
 
 use super::{channel, count, duration, explain};
 
-pub(crate) fn plan(plan: &Plan) -> v1::Plan {
+pub(crate) fn plan(plan: &Plan, line: LineType) -> v1::Plan {
     v1::Plan {
         candidates: plan.candidates.iter().map(candidate).collect(),
-        considered: plan.considered.iter().map(|one| considered(one, &plan.candidates)).collect(),
+        considered: plan.considered.iter().map(|one| considered(one, &plan.candidates, line)).collect(),
         route: plan.route.to_string(),
         seed: plan.seed,
+        line_type: line.as_str().to_owned(),
     }
 }
 
@@ -40,7 +41,7 @@ fn candidate(candidate: &Candidate) -> v1::Candidate {
     }
 }
 
-fn considered(one: &Considered, candidates: &[Candidate]) -> v1::Considered {
+fn considered(one: &Considered, candidates: &[Candidate], line: LineType) -> v1::Considered {
     let rank = candidates.iter().position(|candidate| is_about(one, candidate)).map(|place| place + 1);
     v1::Considered {
         provider: one.provider.to_string(),
@@ -50,7 +51,13 @@ fn considered(one: &Considered, candidates: &[Candidate]) -> v1::Considered {
         rank: count(rank.unwrap_or(0)),
         score: score(&one.reason),
         reason: choice_reason(&one.reason).into(),
-        explanation: explain::choice(&one.reason),
+        explanation: match one.reason {
+            ChoiceReason::Excluded(Exclusion::LineUnsuitable) => explain::unsuitable(line),
+            ChoiceReason::Priority { .. }
+            | ChoiceReason::Drawn { .. }
+            | ChoiceReason::LeastBad { .. }
+            | ChoiceReason::Excluded(_) => explain::choice(&one.reason),
+        },
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn send(request: SendOtpRequest, tenant: &TenantPolicy) -> Result<Sen
 pub(crate) fn check(request: CheckOtpRequest, tenant: TenantId) -> Result<CheckRequest, Status> {
     let mut fields = Fields::default();
     let id = id(&mut fields, &request.verification_id);
-    let code = fields.required("code", &request.code, Code::parse);
+    let code = fields.required("code", &request.code, Code::read);
     let purpose = fields.required("purpose", &request.purpose, PurposeName::parse);
     // The payee's name is no part of what a code is bound to.
     let shown = request.payment.as_ref().map(|_| String::new());

@@ -106,6 +106,54 @@ fn no_wish_for_a_language_fails_a_send_fmt_60() {
 }
 
 #[test]
+fn a_number_is_read_as_it_was_pasted() {
+    let check = |pasted: &str, expected: &str| {
+        let read = send(SendOtpRequest { recipient: pasted.into(), ..good() }, &tenant()).unwrap();
+        assert_eq!(read.number.reveal(), expected, "{pasted:?}");
+    };
+    check("\u{202a}+49\u{a0}151\u{2011}12345678\u{202c}", "+4915112345678");
+    check("0049 (0)151/12345678", "+4915112345678");
+    check("(+49) 151 12345678", "+4915112345678");
+    check("\u{ff0b}\u{ff14}\u{ff19}15112345678", "+4915112345678");
+    check("+52 1 55 1234 5678", "+525512345678");
+}
+
+#[test]
+fn a_number_that_is_not_certain_is_refused_with_a_hint() {
+    let check = |pasted: &str, hint: &str| {
+        let status = send(SendOtpRequest { recipient: pasted.into(), ..good() }, &tenant()).unwrap_err();
+        let details = status.get_error_details();
+        let violation = &details.bad_request().unwrap().field_violations[0];
+        assert_eq!((violation.field.as_str(), violation.reason.as_str()), ("recipient", "INVALID_NUMBER"));
+        assert!(violation.description.contains(hint), "{pasted}: {}", violation.description);
+        assert!(!format!("{status:?}").contains("12345678"), "{pasted}");
+    };
+    check("4915112345678", "must begin with + and the country code");
+    check("0151 12345678", "must begin with + and the country code");
+    check("+4915112345678 ext 7", "extension");
+    check("+4915112345678, +4917012345678", "more than one number");
+    check("+48 0 512345678", "has a 0 after +48");
+    check("4.91511E+12", "spreadsheet");
+}
+
+#[test]
+fn a_code_is_read_as_it_was_typed_and_a_callers_own_as_it_is_sent() {
+    let asked = |code: &str| CheckOtpRequest {
+        verification_id: "018f2c5a-7b1e-7c3a-9d2e-4f5a6b7c8d9e".into(),
+        code: code.into(),
+        purpose: "login".into(),
+        ..CheckOtpRequest::default()
+    };
+    let typed = |code: &str| check(asked(code), TenantId::parse("shop").unwrap());
+    for code in ["042137", "042 137", "042-137\n", "\u{660}\u{664}\u{662}\u{661}\u{663}\u{667}"] {
+        assert_eq!(typed(code).unwrap().code.reveal(), "042137", "{code:?}");
+    }
+    let refused = typed("04213x").unwrap_err();
+    assert!(refused.get_error_details().bad_request().unwrap().field_violations[0].field == "code");
+    only_bad(SendOtpRequest { code: "042 137".into(), ..good() }, "code");
+}
+
+#[test]
 fn a_payment_is_bound_by_currency_amount_and_payee() {
     let request = SendOtpRequest { purpose: "pay".into(), payment: Some(payment()), ..good() };
     let read = send(request, &tenant()).unwrap();

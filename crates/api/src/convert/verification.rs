@@ -18,10 +18,11 @@ pub(crate) struct Circumstances {
 
 pub(crate) fn verification(verification: &Verification, known: &Circumstances) -> v1::Verification {
     let now_reads = verification.state_at(known.now);
-    let (end, planned) = match now_reads {
-        State::Pending => (None, verification.private.as_ref().map(|private| &private.plan)),
+    let (end, private) = match now_reads {
+        State::Pending => (None, verification.private.as_ref()),
         State::Ended { at, .. } => (Some(at), None),
     };
+    let planned = private.map(|private| &private.plan);
     let attempts = verification.attempts_at(known.now);
     let attempts: Vec<_> = attempts.map(|one| attempt(&one, verified_attempt(now_reads), planned)).collect();
     v1::Verification {
@@ -39,7 +40,7 @@ pub(crate) fn verification(verification: &Verification, known: &Circumstances) -
         check_budget: u32::from(verification.budget),
         attempts_remaining: attempts_remaining(verification, known),
         attempts,
-        plan: planned.map(plan::plan),
+        plan: private.map(|private| plan::plan(&private.plan, private.number.line())),
         restricted: is_restricted(verification, planned),
         expiry_reason: why_expired(verification, now_reads).into(),
     }

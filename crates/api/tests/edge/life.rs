@@ -52,7 +52,7 @@ async fn a_verification_tells_everything_but_its_number_and_code() {
     );
     assert_eq!(
         (told.masked_recipient.as_str(), told.state()),
-        ("+4915*******78", VerificationState::Pending)
+        ("+49*********78", VerificationState::Pending)
     );
     assert_eq!((told.checks_used, told.check_budget, told.attempts_remaining), (0, 3, 4));
     let attempt = &told.attempts[0];

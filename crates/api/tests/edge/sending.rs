@@ -14,7 +14,7 @@ async fn a_code_is_accepted_with_its_plan_and_the_number_masked() {
     let house = House::open().await;
     let sent = house.otp().send_otp(by("shop", to_send())).await.unwrap().into_inner();
     assert_eq!(sent.state(), VerificationState::Pending);
-    assert_eq!(sent.masked_recipient, "+4915*******78");
+    assert_eq!(sent.masked_recipient, "+49*********78");
     assert_eq!(sent.country, "DE");
     assert!(sent.restricted);
     let plan = sent.plan.unwrap();

@@ -110,7 +110,7 @@ mod tests {
     fn an_accepted_code_shows_its_id_first() {
         let answer = SendOtpResponse {
             verification_id: "018f2c5a-7b1e-7c3a-9d2e-4f5a6b7c8d9e".to_owned(),
-            masked_recipient: "+4915*******78".to_owned(),
+            masked_recipient: "+49*********78".to_owned(),
             country: "DE".to_owned(),
             expire_time: Some(Timestamp { seconds: 1_785_153_900, nanos: 0 }),
             ..SendOtpResponse::default()
@@ -119,7 +119,7 @@ mod tests {
             plain(&answer),
             "\
 018f2c5a-7b1e-7c3a-9d2e-4f5a6b7c8d9e  accepted
-  number   +4915*******78 (DE)
+  number   +49*********78 (DE)
   expires  2026-07-27 12:05:00 UTC"
         );
     }

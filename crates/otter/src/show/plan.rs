@@ -91,6 +91,7 @@ mod tests {
                 ],
                 route: "default".to_owned(),
                 seed: 7,
+                ..Plan::default()
             },
             None,
         );

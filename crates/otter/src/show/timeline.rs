@@ -143,7 +143,7 @@ mod tests {
         Verification {
             id: ID.to_owned(),
             purpose: "login".to_owned(),
-            masked_recipient: "+4915*******78".to_owned(),
+            masked_recipient: "+49*********78".to_owned(),
             state: VerificationState::Pending.into(),
             create_time: at(0),
             check_budget: 5,
@@ -160,7 +160,7 @@ mod tests {
             plain(&past),
             format!(
                 "\
-{ID}  login to +4915*******78
+{ID}  login to +49*********78
     +0.000 s  request accepted
     +0.000 s  attempt 1  sms-a over sms            queued
     +0.310 s  attempt 1  sms-a over sms            unavailable: provider_5xx

@@ -94,7 +94,7 @@ mod tests {
             id: "018f2c5a-7b1e-7c3a-9d2e-4f5a6b7c8d9e".to_owned(),
             tenant: "shop".to_owned(),
             purpose: "login".to_owned(),
-            masked_recipient: "+4915*******78".to_owned(),
+            masked_recipient: "+49*********78".to_owned(),
             country: "DE".to_owned(),
             state: VerificationState::Expired.into(),
             expiry_reason: ExpiryReason::NotEntered.into(),
@@ -109,7 +109,7 @@ mod tests {
             plain(&verification(&ended, None)),
             "\
 018f2c5a-7b1e-7c3a-9d2e-4f5a6b7c8d9e  expired
-  number   +4915*******78 (DE)
+  number   +49*********78 (DE)
   purpose  login of tenant shop
   created  2026-07-27 12:00:00 UTC
   expires  2026-07-27 12:05:00 UTC

@@ -25,7 +25,7 @@ pub(crate) fn accepted(is_dry_run: bool) -> SendOtpResponse {
     let told = SendOtpResponse {
         verification_id: String::new(),
         state: VerificationState::Unspecified.into(),
-        masked_recipient: "+4915*******78".to_owned(),
+        masked_recipient: "+49*********78".to_owned(),
         country: "DE".to_owned(),
         plan: Some(Plan {
             candidates: vec![Candidate {
@@ -48,6 +48,7 @@ pub(crate) fn accepted(is_dry_run: bool) -> SendOtpResponse {
             }],
             route: "default".to_owned(),
             seed: 7,
+            ..Plan::default()
         }),
         restricted: true,
         ..SendOtpResponse::default()
@@ -81,7 +82,7 @@ pub(crate) fn verification(state: VerificationState) -> Verification {
         id: ID.to_owned(),
         tenant: "shop".to_owned(),
         purpose: "login".to_owned(),
-        masked_recipient: "+4915*******78".to_owned(),
+        masked_recipient: "+49*********78".to_owned(),
         country: "DE".to_owned(),
         state: state.into(),
         create_time: Some(at(0)),

@@ -25,7 +25,7 @@ fn send_prints_the_id_the_masked_number_and_the_plan() {
         format!(
             "\
 {ID}  accepted
-  number       +4915*******78 (DE)
+  number       +49*********78 (DE)
   expires      2026-07-27 12:05:00 UTC
   resend from  2026-07-27 12:00:30 UTC
   restricted   bound to a phone number: offer something stronger as well
@@ -211,7 +211,7 @@ fn watch_tells_the_story_once() {
         run.output,
         format!(
             "\
-{ID}  login to +4915*******78
+{ID}  login to +49*********78
     +0.000 s  request accepted
     +0.000 s  attempt 1  sms-a over sms            queued
     +9.000 s  verified with the code of attempt 1
