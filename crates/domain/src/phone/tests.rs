@@ -305,7 +305,7 @@ proptest! {
     #[test]
     fn what_stands_between_the_digits_makes_no_difference(
         digits in "(4915[0-9]{9}|1[2-9][0-9]{9}|55[1-9]{2}9[6-9][0-9]{7}|521[2-9][0-9]{9}|54[0-9]{10,11})",
-        between in proptest::collection::vec("[ \u{a0}\u{2009}\u{200e}\u{202c}\u{2011}.-]?", 16),
+        between in proptest::collection::vec("[ \u{a0}\u{2009}\u{200e}\u{202c}\u{2011}-]?", 16),
     ) {
         let spread: String = digits.chars().zip(&between).flat_map(|(digit, other)| [digit.to_string(), other.clone()]).collect();
         prop_assert_eq!(PhoneNumber::parse(&format!("+{spread}")), PhoneNumber::parse(&format!("+{digits}")));
