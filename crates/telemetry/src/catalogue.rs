@@ -353,7 +353,7 @@ pub const RELOAD_TIME: Metric = gauge(
 );
 
 /// All of them.
-pub const ALL: [&Metric; 33] = [
+pub const ALL: [&Metric; 34] = [
     &RPC_DURATION,
     &HTTP_DURATION,
     &REQUESTS,
