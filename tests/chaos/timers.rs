@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::scale;
 
-/// How long codes live: five candidates wait 5 s each, and the last must leave a minute to type (RTE-33).
+/// How long codes live: five candidates wait 5 s each, and no wait has to shrink (RTE-33).
 const TTL: Duration = Duration::from_secs(90);
 
 /// How many ask at once.

@@ -10,7 +10,7 @@ use otter_tests::{Kept, World};
 on_both_stores!(
     a_rejected_message_goes_to_another_provider,
     an_unroutable_person_is_reached_on_another_channel,
-    a_throttled_provider_is_tried_once_more_and_then_left,
+    a_throttled_provider_is_left_at_once,
     an_unavailable_provider_is_tried_once_more_and_then_left,
     a_misconfigured_provider_is_left_at_once_and_then_avoided,
     an_ambiguous_send_waits_for_its_step_and_then_another_provider_goes,
@@ -64,11 +64,11 @@ async fn an_unroutable_person_is_reached_on_another_channel(kept: Kept) {
     assert_eq!(world.vendor.sends("beta"), 0, "the channel does not reach this person, whoever sends");
 }
 
-async fn a_throttled_provider_is_tried_once_more_and_then_left(kept: Kept) {
+async fn a_throttled_provider_is_left_at_once(kept: Kept) {
     let world = World::start(kept).await;
     let verification = journey(&world, "+4915112300003").await;
     assert_eq!(ways(&verification)[0], ("alpha", Channel::Sms, AttemptState::Throttled));
-    assert_eq!(verification.attempts[0].tries, 2);
+    assert_eq!(verification.attempts[0].tries, 1, "nobody waits for it while another is free");
     assert_eq!(ways(&verification)[1].0, "beta");
 }
 

@@ -84,7 +84,7 @@ fn purpose_works(whole: &Whole<'_>, path: &str, purpose: &PurposePolicy, entry: 
     if needed > purpose.ttl {
         let (needed, ttl) = (shown_span(needed), shown_span(purpose.ttl));
         let message = format!(
-            "is {ttl}; the route's waits and 60s are {needed}, so its last candidates may not be tried"
+            "is {ttl}; the route's waits and 60s are {needed}, so waits are shortened when messages stay silent"
         );
         whole.notes.warning(format!("{path}.ttl"), message);
     }

@@ -275,7 +275,7 @@ fn a_new_tenant_may_send_nowhere_until_it_says_where() {
 
 #[test]
 fn what_works_but_is_probably_not_meant_is_a_warning() {
-    warned("wait = \"60s\"", "wait = \"300s\"", "tenants.shop.purposes.login.ttl", "last candidates");
+    warned("wait = \"60s\"", "wait = \"300s\"", "tenants.shop.purposes.login.ttl", "waits are shortened");
     warned("{ env = \"ACME_TOKEN\" }", "\"sesame\"", "providers.acme-eu.auth_token", "everybody");
     warned("{ env = \"TOKEN\" }", "{ env = \"PEPPER\" }", "keys", "one key for two things");
     warned(

@@ -7,17 +7,20 @@
 mod advance;
 mod due;
 mod end;
+mod next;
 mod resend;
 mod sent;
 mod shut;
 
 use otter_domain::{
-    Attempt, AttemptNumber, Code, CodePolicy, Context, Digest, Effect, Event, HappeningKind, KeyId,
-    LifecyclePolicy, Locale, Measure, Moment, Observation, Origin, PhoneNumber, Plan, Private, PurposeName,
-    RecipientRef, Segment, State, Subject, TenantId, Verification, VerificationId, Version, latency_bin,
+    Attempt, AttemptNumber, Candidate, Code, CodePolicy, Context, Digest, Effect, Event, HappeningKind,
+    KeyId, LifecyclePolicy, Locale, Measure, Moment, Observation, Origin, PhoneNumber, Plan, Private,
+    PurposeName, RecipientRef, Segment, State, Subject, TenantId, Verification, VerificationId, Version,
+    latency_bin,
 };
 
 pub use due::{awaited, next_due};
+pub use next::attempts_left;
 pub use resend::{ResendRefusal, resend, resend_allowed_at, resend_by};
 pub use shut::{at_stake, without_shut};
 
@@ -81,10 +84,15 @@ pub fn travelling_code<'a>(verification: &'a Verification, policy: &LifecyclePol
     if private.callers_code || policy.codes == CodePolicy::Same { private.code.as_ref() } else { None }
 }
 
-/// Whether somebody else could go if the current attempt failed now; if nobody could, trying an open breaker is better
-/// than not trying at all (RTE-21).
-pub fn has_alternative(verification: &Verification, policy: &LifecyclePolicy, now: Moment) -> bool {
-    advance::advances_to(verification, policy, now).is_some()
+/// Whether somebody else whom `may_go` names could go now if the current attempt failed. If nobody could, trying an open
+/// breaker is better than not trying at all (RTE-21).
+pub fn has_alternative(
+    verification: &Verification,
+    may_go: &dyn Fn(&Candidate) -> bool,
+    policy: &LifecyclePolicy,
+    now: Moment,
+) -> bool {
+    next::goes_now(verification, policy, may_go, now)
 }
 
 /// Begins a verification and queues its first attempt.
@@ -119,13 +127,13 @@ pub fn open(opening: Opening, fresh: &Fresh, policy: &LifecyclePolicy, now: Mome
         slots: Vec::new(),
         private: Some(private),
     };
-    let mut turn = Turn::new(&verification, fresh, policy, now);
+    let mut turn = Turn::new(&verification, &|_| true, fresh, policy, now);
     turn.publish(HappeningKind::Opened);
-    turn.queue(0, Origin::First, None);
+    turn.queue(next::Successor::at_once(0), Origin::First, None);
     turn.finish(&verification)
 }
 
-/// Decides what an event changes.
+/// Decides what an event changes, where nothing is known of who may go at this moment.
 pub fn step(
     verification: &Verification,
     event: &Event,
@@ -133,12 +141,25 @@ pub fn step(
     policy: &LifecyclePolicy,
     now: Moment,
 ) -> Step {
-    let mut turn = Turn::new(verification, fresh, policy, now);
+    step_by(verification, event, &|_| true, fresh, policy, now)
+}
+
+/// Decides what an event changes. Of candidates that can go next, those that `may_go` names go first: that is where an
+/// account that is paused, ill or overloaded is known.
+pub fn step_by(
+    verification: &Verification,
+    event: &Event,
+    may_go: &dyn Fn(&Candidate) -> bool,
+    fresh: &Fresh,
+    policy: &LifecyclePolicy,
+    now: Moment,
+) -> Step {
+    let mut turn = Turn::new(verification, may_go, fresh, policy, now);
     turn.believe_report();
     match event {
         Event::Sent { attempt, tries, outcome } => turn.sent(*attempt, *tries, outcome),
         Event::Released { attempt, tries } => turn.released(*attempt, *tries),
-        Event::Skipped { attempt, tries } => turn.skipped(*attempt, *tries),
+        Event::Skipped { attempt, tries, busy_until } => turn.skipped(*attempt, *tries, *busy_until),
         Event::Due => turn.due(),
         Event::ReceiptMerged { attempt } => turn.receipt_merged(*attempt),
         Event::Cancelled => turn.cancelled(),
@@ -149,18 +170,25 @@ pub fn step(
 }
 
 /// One decision in the making.
-#[derive(Debug)]
 struct Turn<'a> {
     next: Verification,
     effects: Vec<Effect>,
+    /// Who may go at this moment, as far as anybody knows.
+    may_go: &'a dyn Fn(&Candidate) -> bool,
     fresh: &'a Fresh,
     policy: &'a LifecyclePolicy,
     now: Moment,
 }
 
 impl<'a> Turn<'a> {
-    fn new(verification: &Verification, fresh: &'a Fresh, policy: &'a LifecyclePolicy, now: Moment) -> Self {
-        Self { next: verification.clone(), effects: Vec::new(), fresh, policy, now }
+    fn new(
+        verification: &Verification,
+        may_go: &'a dyn Fn(&Candidate) -> bool,
+        fresh: &'a Fresh,
+        policy: &'a LifecyclePolicy,
+        now: Moment,
+    ) -> Self {
+        Self { next: verification.clone(), effects: Vec::new(), may_go, fresh, policy, now }
     }
 
     fn finish(self, before: &Verification) -> Step {

@@ -1,8 +1,9 @@
 //! Who is tried for one verification, in which order, and why.
 //!
-//! A route's providers are filtered one by one, for the first reason in a fixed order (RTE-10), put in order within
-//! their steps, and cut to what the life of the code and the limit on attempts allow. The plan holds everything that
-//! its choice can be repeated and explained with (RTE-14).
+//! A route's providers are filtered one by one, for the first reason in a fixed order (RTE-10), and put in order within
+//! their steps. Everybody who could be of use at once is listed: who goes next is decided when its turn comes, by the time
+//! and the attempts that are left then (RTE-33). The plan holds everything that its choice can be repeated and explained
+//! with (RTE-14).
 
 use std::time::Duration;
 
@@ -13,9 +14,6 @@ use otter_domain::{
 
 use crate::admission::reaches;
 use crate::dice::Dice;
-
-/// What the code's life needs beyond all waits of a plan (RTE-33): time to read and type the last message.
-const TIME_TO_TYPE: Duration = Duration::from_secs(60);
 
 /// What the caller and the number ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,15 +53,20 @@ pub struct Facts {
     pub idempotent: bool,
 }
 
-/// What a plan has to fit into.
+/// The time that there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The life of the code from now on.
     pub ttl: Duration,
     /// A code with less time left than this is not handed over (RTE-30).
     pub min_useful: Duration,
-    /// How many attempts a verification may have in all (SEC-19).
-    pub max_attempts: u8,
+}
+
+impl Limits {
+    /// Whether a message is of use that goes at once.
+    fn is_useful_at_once(&self) -> bool {
+        self.ttl > self.min_useful
+    }
 }
 
 /// Makes the plan of one verification. It may be empty: then nobody can send, or nobody in time ([`is_shed`]), and the
@@ -73,8 +76,7 @@ pub struct Limits {
 /// splitmix64 from `seed`, one for each provider of a weighted step in the order in which steps and places come.
 ///
 /// When all that could send have open breakers, the healthiest of them is tried rather than none (RTE-21); but not while
-/// the lane of somebody else who could send is only full. The first candidate stays even if its wait does not fit
-/// (RTE-33): whether any time is left at all is the caller's question.
+/// the lane of somebody else who could send is only full.
 pub fn choose(
     route: &Route,
     wanted: &Wanted,
@@ -83,13 +85,12 @@ pub fn choose(
     seed: u64,
 ) -> Plan {
     let steps = tried_steps(route, wanted);
-    let mut entries = entries(&steps, wanted, facts);
+    let mut entries = entries(&steps, wanted, facts, limits);
     let mut order = rank(&steps, &mut entries, &mut Dice::new(seed));
     let is_full = |entry: &Entry<'_>| entry.considered.reason == ChoiceReason::Excluded(Exclusion::LaneFull);
     if order.is_empty() && !entries.iter().any(is_full) {
         order.extend(least_bad(&mut entries));
     }
-    cut(&mut entries, &mut order, limits);
     let candidates = order.into_iter().map(|place| entries[place].candidate()).collect();
     // Stable, so providers of one step stay in their configured order.
     entries.sort_by_key(|entry| entry.considered.step);
@@ -126,10 +127,6 @@ impl Entry<'_> {
         !matches!(self.considered.reason, ChoiceReason::Excluded(_))
     }
 
-    fn exclude(&mut self, exclusion: Exclusion) {
-        self.considered.reason = ChoiceReason::Excluded(exclusion);
-    }
-
     fn candidate(&self) -> Candidate {
         Candidate {
             provider: self.considered.provider.clone(),
@@ -149,13 +146,14 @@ fn entries<'a>(
     steps: &[(u8, &'a RouteStep)],
     wanted: &Wanted,
     facts: impl Fn(&ProviderName, &RouteStep) -> Facts,
+    limits: &Limits,
 ) -> Vec<Entry<'a>> {
     let providers = steps.iter().flat_map(|(index, step)| {
         (1..=u8::MAX).zip(&step.providers).map(move |(place, provider)| (*index, *step, place, provider))
     });
     let entry = |(index, step, place, provider): (u8, &'a RouteStep, u8, &StepProvider)| {
         let facts = facts(&provider.name, step);
-        let reason = match exclusion(step.channel, wanted, &facts) {
+        let reason = match exclusion(step.channel, wanted, &facts, limits) {
             Some(exclusion) => ChoiceReason::Excluded(exclusion),
             None => ChoiceReason::Priority { place },
         };
@@ -166,8 +164,8 @@ fn entries<'a>(
     providers.map(entry).collect()
 }
 
-/// The first reason against a provider, in the order of [`Exclusion::ALL`] (RTE-10).
-fn exclusion(channel: Channel, wanted: &Wanted, facts: &Facts) -> Option<Exclusion> {
+/// The first reason against a provider (RTE-10): what will not change before what may.
+fn exclusion(channel: Channel, wanted: &Wanted, facts: &Facts, limits: &Limits) -> Option<Exclusion> {
     let allowed = wanted.allowed.as_ref().is_none_or(|allowed| allowed.contains(&channel));
     // A WhatsApp authentication template is a fixed text that shows neither amount nor payee (CMP-23).
     let shows_payment = match channel {
@@ -183,6 +181,7 @@ fn exclusion(channel: Channel, wanted: &Wanted, facts: &Facts) -> Option<Exclusi
         (!facts.content || wanted.payment && !shows_payment, Exclusion::NoContent),
         (shut.is_some_and(|shut| shut.retry_after.is_none()), Exclusion::ChecksLocked),
         (shut.is_some(), Exclusion::ChecksWaiting),
+        (!limits.is_useful_at_once(), Exclusion::NoTime),
         (facts.paused, Exclusion::Paused),
         // Before the breaker: an open one may be tried when nobody else could go, a full lane may not.
         (facts.lane_full, Exclusion::LaneFull),
@@ -239,27 +238,6 @@ fn least_bad(entries: &mut [Entry<'_>]) -> Option<usize> {
         .max_by(|(_, one), (_, other)| one.facts.health.total_cmp(&other.facts.health))?;
     entry.considered.reason = ChoiceReason::LeastBad { ranking: entry.step.ranking };
     Some(place)
-}
-
-/// Drops the candidates for whom there is no time (RTE-33, RTE-30) or no attempt left (SEC-19).
-fn cut(entries: &mut [Entry<'_>], order: &mut Vec<usize>, limits: &Limits) {
-    let mut starts = Duration::ZERO;
-    let in_time = order.iter().take_while(|place| {
-        let wait = entries[**place].step.wait;
-        let needs = starts.saturating_add(limits.min_useful.max(wait.saturating_add(TIME_TO_TYPE)));
-        starts = starts.saturating_add(wait);
-        needs <= limits.ttl
-    });
-    let in_time = in_time.count().max(1);
-    let allowed = usize::from(limits.max_attempts);
-    for (turn, place) in order.iter().enumerate() {
-        if turn >= in_time {
-            entries[*place].exclude(Exclusion::NoTime);
-        } else if turn >= allowed {
-            entries[*place].exclude(Exclusion::TooManyAttempts);
-        }
-    }
-    order.truncate(in_time.min(allowed));
 }
 
 #[cfg(test)]

@@ -20,8 +20,7 @@ const WELL: Facts = Facts {
 
 const SICK: Facts = Facts { breaker_open: true, ..WELL };
 
-const LIMITS: Limits =
-    Limits { ttl: Duration::from_secs(300), min_useful: Duration::from_secs(45), max_attempts: 5 };
+const LIMITS: Limits = Limits { ttl: Duration::from_secs(300), min_useful: Duration::from_secs(45) };
 
 fn step(channel: Channel, ranking: Ranking, providers: &[(&str, u16)]) -> RouteStep {
     let named = |(name, weight): &(&str, u16)| StepProvider { name: provider(name), weight: *weight };
@@ -180,28 +179,35 @@ fn a_full_lane_is_passed_over_while_anyone_else_can_send_and_sheds_otherwise() {
 }
 
 #[test]
-fn rte_33_the_plan_is_cut_to_the_life_of_the_code_but_keeps_its_first() {
-    let check = |ttl: u64, min_useful: u64, count: usize| {
-        let limits =
-            Limits { ttl: Duration::from_secs(ttl), min_useful: Duration::from_secs(min_useful), ..LIMITS };
+fn rte_33_a_plan_lists_everybody_who_is_of_use_at_once_however_short_the_life_of_the_code() {
+    let check = |ttl: u64, count: usize| {
+        let limits = Limits { ttl: Duration::from_secs(ttl), ..LIMITS };
         let plan = choose(&usual(), &anything(), |_, _| WELL, &limits, 1);
         assert_eq!(plan.candidates.len(), count, "ttl {ttl}");
         let no_time = ChoiceReason::Excluded(Exclusion::NoTime);
         assert_eq!(reasons(&plan).iter().filter(|reason| **reason == no_time).count(), 4 - count);
     };
-    check(180, 45, 4);
-    check(179, 45, 3);
-    check(120, 45, 2);
-    check(119, 45, 1);
-    check(10, 45, 1);
-    check(180, 120, 3);
+    check(300, 4);
+    check(119, 4);
+    check(60, 4);
+    check(46, 4);
+    check(45, 0);
+    check(10, 0);
 }
 
 #[test]
-fn sec_19_the_plan_has_no_more_candidates_than_attempts() {
-    let plan = choose(&usual(), &anything(), |_, _| WELL, &Limits { max_attempts: 2, ..LIMITS }, 1);
-    assert_eq!(names(&plan), ["one/sms", "two/sms"]);
-    assert_eq!(plan.considered[3].reason, ChoiceReason::Excluded(Exclusion::TooManyAttempts));
+fn a_breaker_that_is_open_is_not_tried_for_a_code_that_nobody_could_use() {
+    let limits = Limits { ttl: Duration::from_secs(45), ..LIMITS };
+    let plan = choose(&usual(), &anything(), |_, _| SICK, &limits, 1);
+    assert_eq!(names(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn the_tail_of_a_long_route_stays_in_the_plan() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"].map(|name| (name, 1));
+    let route = route(vec![step(Channel::Sms, Ranking::Priority, &names)]);
+    let plan = choose(&route, &anything(), |_, _| WELL, &LIMITS, 1);
+    assert_eq!(plan.candidates.len(), 7);
 }
 
 #[test]
@@ -259,7 +265,7 @@ proptest! {
         steps in routes(),
         known in proptest::collection::vec(facts(), 16),
         preferred in proptest::collection::vec(proptest::sample::select(Channel::ALL.to_vec()), 0..3),
-        ttl in 0_u64..600, max_attempts in 1_u8..6, seed: u64, payment: bool,
+        ttl in 0_u64..600, seed: u64, payment: bool,
     ) {
         let route = route(steps);
         let wanted = Wanted { preferred, payment, ..anything() };
@@ -267,7 +273,7 @@ proptest! {
             let place = usize::from(name.as_str().as_bytes()[0] - b'a') * 4;
             known[place + Channel::ALL.iter().position(|known| *known == channel).unwrap()]
         };
-        let limits = Limits { ttl: Duration::from_secs(ttl), max_attempts, ..LIMITS };
+        let limits = Limits { ttl: Duration::from_secs(ttl), ..LIMITS };
         let of_step = |name: &ProviderName, step: &RouteStep| about(name, step.channel);
         let plan = choose(&route, &wanted, of_step, &limits, seed);
 
@@ -276,9 +282,9 @@ proptest! {
         let in_plan = |reason: &ChoiceReason| !matches!(reason, ChoiceReason::Excluded(_));
         let chosen = plan.considered.iter().filter(|considered| in_plan(&considered.reason)).count();
         prop_assert_eq!(chosen, plan.candidates.len());
-        prop_assert!(plan.candidates.len() <= usize::from(max_attempts));
-        let waits: Duration = plan.candidates.iter().map(|candidate| candidate.wait).sum();
-        prop_assert!(plan.candidates.len() <= 1 || waits + TIME_TO_TYPE <= limits.ttl);
+        prop_assert!(plan.candidates.is_empty() || limits.ttl > limits.min_useful);
+        let has_no_time = |it: &Considered| it.reason == ChoiceReason::Excluded(Exclusion::NoTime);
+        prop_assert!(limits.ttl <= limits.min_useful || !plan.considered.iter().any(has_no_time));
         for candidate in &plan.candidates {
             let facts = about(&candidate.provider, candidate.channel);
             prop_assert!(facts.supports_channel && facts.supports_country && facts.content && !facts.paused);

@@ -14,22 +14,18 @@ const EARLIEST: Duration = Duration::from_millis(100);
 
 /// When an attempt that failed at `now` is tried once more, if it is.
 ///
-/// `tries` counts the sends so far, the failed one included: a second failure is final. A throttled attempt is tried
-/// when the provider said, if it said and that is before the end of the step's wait; an unavailable one within 1 s at a
-/// moment drawn from `seed`, not before the provider said. Everything else is not tried again: it would fail again, or
-/// might send a second message.
+/// A throttled attempt may be tried when the provider said, if it said and that is before the end of the step's wait; an
+/// unavailable one within 1 s at a moment drawn from `seed`, not before the provider said. Everything else is not tried
+/// again: it would fail again, or might send a second message. That it is done once, and whether somebody else goes
+/// instead, is for the caller.
 pub fn retry_at(
     class: FailureClass,
-    tries: u8,
     retry_after: Option<Duration>,
     step_wait: Duration,
     claimed_at: Moment,
     now: Moment,
     seed: u64,
 ) -> Option<Moment> {
-    if tries > 1 {
-        return None;
-    }
     let pause = match class {
         FailureClass::Throttled => retry_after?,
         FailureClass::Unavailable => jitter(seed).max(retry_after.unwrap_or_default()),
@@ -63,20 +59,19 @@ mod tests {
 
     #[test]
     fn a_throttled_attempt_is_tried_when_the_provider_said_if_that_fits_the_wait() {
-        let check = |tries: u8, retry_after: Option<Duration>, expected: Option<Moment>| {
-            let at = retry_at(FailureClass::Throttled, tries, retry_after, WAIT, T0, after(2), 7);
-            assert_eq!(at, expected, "{tries} {retry_after:?}");
+        let check = |retry_after: Option<Duration>, expected: Option<Moment>| {
+            let at = retry_at(FailureClass::Throttled, retry_after, WAIT, T0, after(2), 7);
+            assert_eq!(at, expected, "{retry_after:?}");
         };
-        check(1, seconds(3), Some(after(5)));
-        check(1, seconds(27), Some(after(29)));
-        check(1, seconds(28), None);
-        check(1, None, None);
-        check(2, seconds(3), None);
+        check(seconds(3), Some(after(5)));
+        check(seconds(27), Some(after(29)));
+        check(seconds(28), None);
+        check(None, None);
     }
 
     #[test]
     fn an_unavailable_provider_that_asks_for_more_than_a_second_is_not_tried_again() {
-        let at = |wait: Option<Duration>| retry_at(FailureClass::Unavailable, 1, wait, WAIT, T0, T0, 7);
+        let at = |wait: Option<Duration>| retry_at(FailureClass::Unavailable, wait, WAIT, T0, T0, 7);
         assert_eq!(at(seconds(1)), Some(after(1)));
         assert_eq!(at(seconds(2)), None);
         assert!(at(None).is_some());
@@ -84,22 +79,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_unavailable_provider_is_tried_once_within_a_second(seed: u64, held in 0_u64..40, tries in 1_u8..5) {
+        fn an_unavailable_provider_is_tried_within_a_second(seed: u64, held in 0_u64..40) {
             let now = after(held);
-            match retry_at(FailureClass::Unavailable, tries, None, WAIT, T0, now, seed) {
+            match retry_at(FailureClass::Unavailable, None, WAIT, T0, now, seed) {
                 Some(at) => {
-                    prop_assert!(tries == 1 && at < T0 + WAIT);
+                    prop_assert!(at < T0 + WAIT);
                     prop_assert!((EARLIEST..=LATEST).contains(&at.since(now)));
                 }
-                None => prop_assert!(tries > 1 || now + LATEST >= T0 + WAIT),
+                None => prop_assert!(now + LATEST >= T0 + WAIT),
             }
         }
 
         #[test]
-        fn what_may_have_been_sent_or_would_fail_again_is_never_tried_again(seed: u64, wait in 0_u64..3, tries: u8) {
+        fn what_may_have_been_sent_or_would_fail_again_is_never_tried_again(seed: u64, wait in 0_u64..3) {
             use FailureClass::{Ambiguous, Misconfigured, Rejected, Unroutable};
             for class in [Ambiguous, Misconfigured, Rejected, Unroutable] {
-                prop_assert_eq!(retry_at(class, tries, seconds(wait), WAIT, T0, T0, seed), None);
+                prop_assert_eq!(retry_at(class, seconds(wait), WAIT, T0, T0, seed), None);
             }
         }
     }

@@ -7,4 +7,5 @@ mod lifecycle_suite {
     mod properties;
     mod scenarios;
     mod table;
+    mod turns;
 }

@@ -12,7 +12,7 @@ use otter_telemetry::Metrics;
 use tracing::{info, warn};
 
 use crate::scheduler::policy_of;
-use crate::{Books, BooksError, Keys, Setup, View, drawing, learning};
+use crate::{Books, BooksError, Keys, Setup, View, drawing, learning, planning};
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +86,11 @@ impl Desk {
         let Some(consequence) = consequence(&verification, attempt) else { return Ok(()) };
         let (id, setup) = (verification.id, self.setup.load_full());
         let (policy, digits) = policy_of(&setup, &verification);
+        let partitions = self.books.store().partitions();
         let decide = |before: &Verification, now: Moment| {
             let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
-            lifecycle::step(before, &Event::ReceiptMerged { attempt }, &fresh, &policy, now)
+            let may_go = planning::who_may_go(&setup, &self.view, partitions, before, now);
+            lifecycle::step_by(before, &Event::ReceiptMerged { attempt }, &may_go, &fresh, &policy, now)
         };
         let decided = match consequence {
             Consequence::Now => self.books.decide(id, Some(verification), &policy, decide).await,

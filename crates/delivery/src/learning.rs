@@ -1,7 +1,9 @@
 //! What breakers learn from answers and receipts alike.
 
 use otter_decision::breaker::{Outcome, Witness};
-use otter_domain::{Attempt, BreakerScope, Failure, Moment, Private, Segment, VendorCode, Verification};
+use otter_domain::{
+    Attempt, BreakerScope, Channel, Failure, Moment, Private, ProviderName, Segment, VendorCode, Verification,
+};
 use otter_evidence::Change;
 use otter_message::Wish;
 use otter_telemetry::Metrics;
@@ -16,26 +18,36 @@ pub(crate) fn scopes(
     attempt: &Attempt,
     now: Moment,
 ) -> Vec<BreakerScope> {
-    let provider = attempt.provider.clone();
-    let way = Segment { provider, channel: attempt.channel, country: verification.country };
+    scopes_of(setup, verification, &attempt.provider, attempt.channel, now)
+}
+
+/// The same of a message that a provider would send over a channel.
+pub(crate) fn scopes_of(
+    setup: &Setup,
+    verification: &Verification,
+    provider: &ProviderName,
+    channel: Channel,
+    now: Moment,
+) -> Vec<BreakerScope> {
+    let way = Segment { provider: provider.clone(), channel, country: verification.country };
     let text = verification.private.as_ref().and_then(|private| {
-        let wish = wish(verification, private, attempt, now);
+        let wish = wish(verification, private, channel, now);
         setup.catalogue.text_name(&wish).ok()
     });
     BreakerScope::all(&way, text.as_ref())
 }
 
-/// The message that an attempt is to bring.
+/// The message that is to be brought over a channel.
 pub(crate) fn wish<'a>(
     verification: &'a Verification,
     private: &'a Private,
-    attempt: &Attempt,
+    channel: Channel,
     now: Moment,
 ) -> Wish<'a> {
     Wish {
         tenant: &verification.tenant,
         purpose: &verification.purpose,
-        channel: attempt.channel,
+        channel,
         locale: &private.locale,
         country: verification.country,
         context: &private.context,

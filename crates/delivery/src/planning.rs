@@ -5,12 +5,12 @@ use std::time::Duration;
 use otter_decision::backlog;
 use otter_decision::plan::{self, Facts, Limits, Wanted};
 use otter_domain::{
-    BreakerScope, Channel, Context, Locale, Moment, Partition, PhoneNumber, Plan, ProviderName,
-    PurposePolicy, Route, RouteStep, Segment, ShutClass, TenantId,
+    BreakerScope, Candidate, Channel, Context, Locale, Moment, Partition, PartitionCount, PhoneNumber, Plan,
+    ProviderName, PurposePolicy, Route, RouteStep, Segment, ShutClass, TenantId, Verification,
 };
 use otter_message::Wish;
 
-use crate::{Setup, View};
+use crate::{Setup, View, learning};
 
 /// Everything that a plan depends on besides the view of providers.
 #[derive(Debug)]
@@ -38,12 +38,7 @@ pub(crate) fn plan(setup: &Setup, view: &View, question: &Question<'_>, now: Mom
         payment: matches!(question.context, Context::Payment(_)),
         shut: question.shut.clone(),
     };
-    let lifecycle = &question.purpose.lifecycle;
-    let limits = Limits {
-        ttl: question.ttl,
-        min_useful: lifecycle.min_useful,
-        max_attempts: lifecycle.resend.max_attempts,
-    };
+    let limits = Limits { ttl: question.ttl, min_useful: question.purpose.lifecycle.min_useful };
     let facts = |provider: &ProviderName, step: &RouteStep| facts(setup, view, question, provider, step, now);
     plan::choose(question.route, &wanted, facts, &limits, question.seed)
 }
@@ -84,6 +79,34 @@ fn facts(
         revocable: ability.is_some_and(|ability| ability.revocable),
         idempotent: ability.is_some_and(|ability| ability.idempotent),
     }
+}
+
+/// Who of a verification's candidates may go at this moment, as far as this process knows: nobody is kept waiting for an
+/// account that is gone, paused, ill, too busy or overloaded while another is free.
+pub(crate) fn who_may_go<'a>(
+    setup: &'a Setup,
+    view: &'a View,
+    partitions: PartitionCount,
+    verification: &'a Verification,
+    now: Moment,
+) -> impl Fn(&Candidate) -> bool + 'a {
+    let home = verification.id.partition(partitions);
+    let is_full = move |provider: &ProviderName, max_queue_wait: Duration| {
+        home.is_some_and(|home| full(setup, view, provider, home, max_queue_wait, now).is_some())
+    };
+    move |candidate| {
+        let Candidate { provider, channel, max_queue_wait, .. } = candidate;
+        let scopes = learning::scopes_of(setup, verification, provider, *channel, now);
+        is_served(setup, view, candidate)
+            && view.busy_until(provider, now).is_none()
+            && !view.breakers.is_open(&scopes, now)
+            && !is_full(provider, *max_queue_wait)
+    }
+}
+
+/// Whether somebody works on a candidate's lane, as far as this process knows.
+pub(crate) fn is_served(setup: &Setup, view: &View, candidate: &Candidate) -> bool {
+    setup.providers.contains_key(&candidate.provider) && !view.directives.is_paused(&candidate.provider)
 }
 
 /// `None` if one more message can wait in a provider's lane; otherwise when to ask again.

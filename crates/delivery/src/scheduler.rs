@@ -17,7 +17,7 @@ use tracing::{error, warn};
 
 use crate::failing::{Failing, TRIES};
 use crate::standing::{TURN, Trouble, standing};
-use crate::{Books, BooksError, Keys, Setup, drawing};
+use crate::{Books, BooksError, Keys, Setup, View, drawing, planning};
 
 /// The most verifications that are taken at once.
 const ROUND: usize = 64;
@@ -38,13 +38,14 @@ pub struct Scheduler {
     books: Arc<Books>,
     setup: Arc<ArcSwap<Setup>>,
     keys: Arc<Keys>,
+    view: Arc<View>,
     failing: Arc<Failing>,
 }
 
 impl Scheduler {
-    /// A scheduler over these books.
-    pub fn new(books: Arc<Books>, setup: Arc<ArcSwap<Setup>>, keys: Arc<Keys>) -> Self {
-        Self { books, setup, keys, failing: Arc::default() }
+    /// A scheduler over these books. The view tells who may go next at a moment.
+    pub fn new(books: Arc<Books>, setup: Arc<ArcSwap<Setup>>, keys: Arc<Keys>, view: Arc<View>) -> Self {
+        Self { books, setup, keys, view, failing: Arc::default() }
     }
 
     /// Works on all partitions until the process drains. Dropping it stops it at once; what it had begun is due again
@@ -160,10 +161,12 @@ impl Scheduler {
         let (policy, digits) = policy_of(&setup, &verification);
         let id = verification.id;
         let awaited = lifecycle::awaited(&verification, &policy);
+        let partitions = self.books.store().partitions();
         let mut lost = None;
         let decided = self.books.decide_and_touch(id, Some(verification), &policy, |before, now| {
             let fresh = drawing::draw(before, &policy, digits, &self.keys, self.books.dice());
-            let step = lifecycle::step(before, &Event::Due, &fresh, &policy, now);
+            let may_go = planning::who_may_go(&setup, &self.view, partitions, before, now);
+            let step = lifecycle::step_by(before, &Event::Due, &may_go, &fresh, &policy, now);
             lost = lost_by(before, &step.next);
             step
         });

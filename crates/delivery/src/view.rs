@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::join_all;
-use otter_domain::ProviderName;
+use otter_domain::{Moment, ProviderName};
 use otter_evidence::{Breakers, Change, Directives, Lanes, Rates, UnlistedCodes};
 use otter_runtime::{Phase, Phases};
 use otter_store::{Board, Error};
@@ -41,6 +41,8 @@ pub struct View {
     pub codes: UnlistedCodes,
     /// How full lanes are; only where [`Self::keep_lanes_fresh`] runs.
     pub lanes: Lanes,
+    /// Until when accounts are left alone that said that we are too fast: no more than there are providers.
+    busy: Mutex<BTreeMap<ProviderName, Moment>>,
     /// Breakers of ours that others have not been told of yet, by the board's key: no more than there are segments.
     untold: Mutex<BTreeMap<String, Vec<u8>>>,
 }
@@ -146,6 +148,22 @@ impl View {
                 untold.remove(&key);
             }
         }
+    }
+
+    /// Until when an account is left alone, if it is: this process was told by its provider that we are too fast.
+    pub fn busy_until(&self, provider: &ProviderName, now: Moment) -> Option<Moment> {
+        self.busy().get(provider).copied().filter(|until| now < *until)
+    }
+
+    /// An account is to be left alone until then.
+    pub(crate) fn leave_alone(&self, provider: &ProviderName, until: Moment) {
+        let mut busy = self.busy();
+        let known = busy.entry(provider.clone()).or_default();
+        *known = until.max(*known);
+    }
+
+    fn busy(&self) -> MutexGuard<'_, BTreeMap<ProviderName, Moment>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn untold(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {

@@ -21,10 +21,10 @@ use crate::leases::Leases;
 use crate::standing::{TURN, standing};
 use crate::{Books, Keys, Setup, View};
 
-/// How long a lane is left alone after its provider said that we are too fast, but not for how long.
+/// How long an account is left alone after its provider said that we are too fast, but not for how long.
 const REST: Duration = Duration::from_millis(500);
 
-/// The longest that a lane is left alone: what waits longer goes to other providers.
+/// The longest that an account is left alone before it is asked again.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// How much longer than its own deadline a provider may take to answer before the answer is given up.
@@ -48,8 +48,8 @@ struct Lane {
     name: ProviderName,
     leases: Arc<Leases>,
     phases: Phases,
-    /// Until when the lane is left alone.
-    rest: Mutex<Moment>,
+    /// Until when nothing is claimed: the account is too busy, and what waits has nobody else to go to.
+    shut: Mutex<Moment>,
 }
 
 impl Worker {
@@ -75,9 +75,9 @@ impl Worker {
         let (books, id) = (Arc::clone(&self.books), self.id.clone());
         let (renewing, working) = (phases.pulse("leases", TURN), phases.pulse("lane", TURN));
         let renewal = standing("leases", || leases.keep(&books, &id, &phases, &renewing));
-        let rest = Mutex::new(Moment::EPOCH);
+        let shut = Mutex::new(Moment::EPOCH);
         let lane =
-            Lane { worker: self, name: provider, leases: Arc::clone(&leases), phases: phases.clone(), rest };
+            Lane { worker: self, name: provider, leases: Arc::clone(&leases), phases: phases.clone(), shut };
         let lane = Arc::new(lane);
         let work = standing("lane", || lane::Work::new(Arc::clone(&lane)).run(&working));
         tokio::select! {
@@ -95,16 +95,22 @@ impl Lane {
         (!self.worker.view.directives.is_paused(&self.name)).then(|| provider.clone())
     }
 
-    /// Until when the lane is left alone, if it is.
-    fn rests_until(&self, now: Moment) -> Option<Moment> {
-        let rest = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        (now < rest).then_some(rest)
+    /// Until when nothing is claimed, if that is so.
+    fn shut_until(&self, now: Moment) -> Option<Moment> {
+        let shut = *self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        (now < shut).then_some(shut)
     }
 
-    /// Slows the lane after its provider said that we are too fast.
+    /// Claims nothing until then.
+    fn shut(&self, until: Moment) {
+        let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        *shut = until.max(*shut);
+    }
+
+    /// Leaves the account alone after its provider said that we are too fast. What waits goes to others meanwhile; the
+    /// first that nobody else can take shuts the lane.
     fn slow_down(&self, failure: &Failure) {
         let until = self.worker.books.now() + failure.retry_after.unwrap_or(REST).min(LONGEST_REST);
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        *rest = until.max(*rest);
+        self.worker.view.leave_alone(&self.name, until);
     }
 }

@@ -33,14 +33,18 @@ pub struct Attempt {
     pub receipt: Option<Receipt>,
     /// What the vendor calls the message.
     pub reference: Option<ProviderReference>,
-    /// How often a worker claimed it: once, and once more for each retry or job that was given back.
+    /// How often a worker claimed it: once, and once more for each retry or job that was given back. A claim that was
+    /// passed over without asking the provider is taken off again.
     pub tries: u8,
     /// Whether the vendor's message has to be taken back when it is not needed any more.
     pub revocation: Revocation,
     /// What counts as success for this attempt, copied from its step.
     pub succeed_on: SucceedOn,
-    /// How long success may take, counted from the claim.
+    /// How long success may take at most, counted from the claim; less if the code's life is short for those who follow.
     pub wait: Duration,
+    /// When its provider was, or can be, asked once more: the retry that it had, or, of an attempt that ended throttled,
+    /// the one that is due if nobody else can go.
+    pub again_at: Option<Moment>,
 }
 
 impl Attempt {

@@ -25,12 +25,14 @@ pub enum Event {
         /// Which try of the attempt it was.
         tries: u8,
     },
-    /// A worker did not try, because the provider's breaker is open.
+    /// A worker did not try, because the provider's breaker is open or its account is too busy.
     Skipped {
         /// Which attempt it held.
         attempt: AttemptNumber,
         /// Which try of the attempt it was.
         tries: u8,
+        /// Until when the account is too busy; `None` for an open breaker.
+        busy_until: Option<Moment>,
     },
     /// An instant has come at which somebody must look.
     Due,

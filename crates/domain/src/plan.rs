@@ -29,9 +29,9 @@ pub struct Candidate {
     pub step: u8,
     /// What counts as success.
     pub succeed_on: SucceedOn,
-    /// How long success may take, counted from the claim.
+    /// How long success may take at most, counted from the claim.
     pub wait: Duration,
-    /// How long the job may wait in the lane.
+    /// How long the job may wait in the lane at most.
     pub max_queue_wait: Duration,
     /// Whether the vendor can take a message back.
     pub revocable: bool,
@@ -101,9 +101,10 @@ pub enum Exclusion {
     BreakerOpen,
     /// More waits in its lane than it sends in time.
     LaneFull,
-    /// There is no time left for it in the life of the code (RTE-33).
+    /// The life of the code is too short even for a message that goes at once (RTE-33).
     NoTime,
-    /// The verification may not have more attempts (SEC-19).
+    /// The verification may not have more attempts (SEC-19). Only in records of earlier versions: the limit is looked at
+    /// when a candidate's turn comes.
     TooManyAttempts,
 }
 

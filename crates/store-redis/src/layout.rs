@@ -256,6 +256,8 @@ struct AttemptLayout {
     succeed_on: SucceedOnRecord,
     #[serde(rename = "w")]
     wait: u64,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    again_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]

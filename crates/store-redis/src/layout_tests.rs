@@ -44,6 +44,13 @@ fn every_field_survives() {
 }
 
 #[test]
+fn when_a_provider_is_asked_once_more_survives() {
+    let mut asked_again = everything();
+    asked_again.attempts[0].again_at = Some(NOW + seconds(3));
+    assert_eq!(whole(&fields(&asked_again)), asked_again);
+}
+
+#[test]
 fn fields_are_kept_as_they_always_were_and_stay_readable() {
     let packed = pack(&fields(&everything())).unwrap();
     assert_eq!(hex::encode(packed), GOLDEN.trim());

@@ -36,6 +36,17 @@ fn every_field_survives_a_record() {
 }
 
 #[test]
+fn when_a_provider_is_asked_once_more_survives_and_takes_no_room_where_it_is_not() {
+    let sealer = sealer();
+    let (mut asked_again, bytes_before) = (everything(), sealer.record(&everything()).encode());
+    asked_again.attempts[0].again_at = Some(NOW + seconds(3));
+    let bytes = sealer.record(&asked_again).encode();
+    assert_eq!(sealer.verification(&Record::decode(&bytes).unwrap()).unwrap(), asked_again);
+    // Three seconds as milliseconds since it began.
+    assert_eq!(bytes.len(), bytes_before.len() + 3);
+}
+
+#[test]
 fn a_record_shows_neither_number_nor_code() {
     let bytes = sealer().record(&everything()).encode();
     let find = |needle: &str| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());

@@ -54,6 +54,8 @@ label!(
         Timeout = "timeout",
         /// Not tried: the breaker is open.
         SkippedOpen = "skipped_open",
+        /// Not tried: the account said that we are too fast, and somebody else could go.
+        SkippedBusy = "skipped_busy",
         /// Not tried, or broken off: the code was too old, or the job waited too long.
         Expired = "expired",
     }

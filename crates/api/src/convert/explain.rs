@@ -45,7 +45,7 @@ fn excluded(exclusion: Exclusion) -> &'static str {
             "A breaker is open for the provider, its way over this channel to this country, or the text."
         }
         Exclusion::LaneFull => "More messages wait for the provider than it sends in time.",
-        Exclusion::NoTime => "The code's life is too short to get to it.",
+        Exclusion::NoTime => "The code's life is too short, even for a message that goes at once.",
         Exclusion::TooManyAttempts => "The verification may not have so many attempts.",
     }
 }

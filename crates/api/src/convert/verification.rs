@@ -1,6 +1,7 @@
 //! Verifications and attempts as the wire tells them.
 
 use otter_contract::v1;
+use otter_decision::lifecycle;
 use otter_domain::{
     Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, Failure, FailureClass,
     LifecyclePolicy, Moment, Origin, Phase, Plan, ReceiptStatus, SpeaksOf, State, Verification,
@@ -70,10 +71,7 @@ pub(crate) fn expiry_reason(reason: ExpiryReason) -> v1::ExpiryReason {
 /// How many further attempts it may have.
 pub(crate) fn attempts_remaining(verification: &Verification, known: &Circumstances) -> u32 {
     match verification.state_at(known.now) {
-        State::Pending => {
-            let most = usize::from(known.policy.resend.max_attempts);
-            count(most.saturating_sub(verification.attempts.len()))
-        }
+        State::Pending => count(lifecycle::attempts_left(verification, &known.policy)),
         State::Ended { .. } => 0,
     }
 }

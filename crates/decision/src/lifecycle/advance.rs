@@ -2,11 +2,11 @@
 
 use otter_domain::{
     Attempt, AttemptEnd, AttemptNumber, Candidate, CodePolicy, CodeSlot, Ending, Failure, FailureClass,
-    HappeningKind, JobKind, LifecyclePolicy, MAX_SLOTS, Moment, Origin, Phase, Revocation, SpeaksOf,
-    Verification,
+    HappeningKind, JobKind, MAX_SLOTS, Origin, Phase, Revocation, SpeaksOf, Verification,
 };
 
 use super::Turn;
+use super::next::{Successor, advances_to};
 
 impl Turn<'_> {
     /// Lets the next candidate go, or ends the verification if nobody is left and no code is on its way.
@@ -16,24 +16,25 @@ impl Turn<'_> {
         if self.now >= self.next.send_before {
             return;
         }
-        match advances_to(&self.next, self.policy, self.now) {
-            Some(candidate) => {
+        match advances_to(&self.next, self.policy, self.may_go, self.now) {
+            Some(successor) => {
                 self.recall_current();
-                self.queue(candidate, Origin::Failover, because);
+                self.queue(successor, Origin::Failover, because);
             }
             None if self.next.slots.is_empty() => self.end(Ending::Failed),
             None => {}
         }
     }
 
-    /// Puts a send of this candidate on its lane, with the code that travels.
-    pub(super) fn queue(&mut self, index: usize, origin: Origin, because: Option<FailureClass>) {
+    /// Puts a send of this candidate on its lane, with the code that travels; one whose provider was too busy stays off it
+    /// until the provider can be asked again.
+    pub(super) fn queue(&mut self, successor: Successor, origin: Origin, because: Option<FailureClass>) {
+        let Successor { candidate: index, not_before } = successor;
         let Some(private) = &mut self.next.private else { return };
         let Some(candidate) = private.plan.candidates.get(index).cloned() else { return };
         private.code = Some(self.fresh.code.clone());
         let number = AttemptNumber::at_index(self.next.attempts.len());
         self.place_code(number, &candidate);
-        let withdraw_at = (self.now + candidate.max_queue_wait).min(self.next.send_before);
         let attempt = Attempt {
             number,
             provider: candidate.provider.clone(),
@@ -42,17 +43,23 @@ impl Turn<'_> {
             origin,
             queued_at: self.now,
             claimed_at: None,
-            phase: Phase::Queued { withdraw_at },
+            phase: match not_before {
+                Some(at) => Phase::Retrying { at, because: FailureClass::Throttled },
+                None => Phase::Queued { withdraw_at: self.next.send_before },
+            },
             receipt: None,
             reference: None,
             tries: 0,
             revocation: if candidate.revocable { Revocation::Possible } else { Revocation::Impossible },
             succeed_on: candidate.succeed_on,
             wait: candidate.wait,
+            again_at: None,
         };
         self.next.attempts.push(attempt.clone());
-        self.dispatch(&attempt, JobKind::Send);
         let (provider, channel) = (candidate.provider, candidate.channel);
+        if not_before.is_none() {
+            self.put_on_lane(&attempt);
+        }
         self.publish(HappeningKind::AttemptQueued { attempt: number, provider, channel, origin, because });
     }
 
@@ -103,27 +110,6 @@ impl Turn<'_> {
             }
         }
     }
-}
-
-/// The candidate that would go next at `now`, if there is room and time for one.
-pub(super) fn advances_to(
-    verification: &Verification,
-    policy: &LifecyclePolicy,
-    now: Moment,
-) -> Option<usize> {
-    let has_room = verification.attempts.len() < usize::from(policy.resend.max_attempts);
-    if has_room && now < verification.send_before { next_candidate(verification) } else { None }
-}
-
-/// The first candidate of the plan that has not been tried and that nothing speaks against.
-pub(super) fn next_candidate(verification: &Verification) -> Option<usize> {
-    let plan = &verification.private.as_ref()?.plan;
-    let tried = |index: usize| verification.attempts.iter().any(|a| usize::from(a.candidate) == index);
-    let fits = |index: &usize| {
-        let candidate = &plan.candidates[*index];
-        is_open(verification, &plan.candidates, candidate, Origin::Failover)
-    };
-    (0..plan.candidates.len()).find(|index| !tried(*index) && fits(index))
 }
 
 /// Whether nothing that was learnt in this verification speaks against trying a candidate for this reason.

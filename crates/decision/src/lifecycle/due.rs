@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, Failure, FailureClass, JobKind, LifecyclePolicy,
-    Moment, Phase, Revocation, State, SucceedOn, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, Failure, FailureClass, LifecyclePolicy, Moment,
+    Phase, Revocation, State, SucceedOn, Verification,
 };
 
 use super::Turn;
-use super::advance::advances_to;
+use super::next::turn_at;
 
 /// How long a wish to take a message back may stay unanswered before it is repeated.
 const REVOKE_AGAIN: Duration = Duration::from_secs(10);
@@ -56,9 +56,10 @@ fn attempt_due(
         Phase::Claimed { lease_until, .. } => Some(lease_until),
         Phase::Retrying { at, .. } => Some(at),
         Phase::Accepted { wait_until, .. } | Phase::Ambiguous { wait_until, .. } => {
-            let instant = now.max(wait_until);
-            let matters = !is_satisfied(attempt) && advances_to(verification, policy, instant).is_some();
-            matters.then_some(wait_until)
+            if is_satisfied(attempt) {
+                return None;
+            }
+            Some(turn_at(verification, policy, now.max(wait_until))?.max(wait_until))
         }
         Phase::Ended { .. } => None,
     }
@@ -95,7 +96,7 @@ impl Turn<'_> {
             Phase::Accepted { wait_until, .. } | Phase::Ambiguous { wait_until, .. }
                 if self.now >= wait_until && !is_satisfied(&attempt) =>
             {
-                self.advance(None);
+                self.silent();
             }
             Phase::Queued { .. }
             | Phase::Claimed { .. }
@@ -123,6 +124,13 @@ impl Turn<'_> {
         }
     }
 
+    /// The current attempt had its time: the next candidate goes, as soon as there is one that can.
+    fn silent(&mut self) {
+        if turn_at(&self.next, self.policy, self.now).is_some_and(|at| at <= self.now) {
+            self.advance(None);
+        }
+    }
+
     /// Nobody claimed the job in time: its lane is stuck, so the next candidate goes. Past `send_before` there is none.
     fn withdraw(&mut self, attempt: &Attempt) {
         if self.now >= self.next.send_before {
@@ -145,10 +153,6 @@ impl Turn<'_> {
         if self.now >= self.next.send_before {
             return self.end_attempt(attempt, AttemptEnd::Withdrawn);
         }
-        let withdraw_at = self.withdraw_at(attempt);
-        if let Some(attempt) = self.attempt_mut(attempt.number) {
-            attempt.phase = Phase::Queued { withdraw_at };
-        }
-        self.dispatch(attempt, JobKind::Send);
+        self.put_on_lane(attempt);
     }
 }

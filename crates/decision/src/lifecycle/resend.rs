@@ -5,6 +5,7 @@ use std::time::Duration;
 use otter_domain::{Candidate, Channel, Ending, LifecyclePolicy, Moment, Origin, Phase, State, Verification};
 
 use super::advance::is_open;
+use super::next::{Successor, attempts_left};
 use super::{Fresh, Step, Turn};
 
 /// Why no further message is sent now.
@@ -36,7 +37,7 @@ pub fn resend_allowed_at(verification: &Verification, policy: &LifecyclePolicy) 
         Origin::First | Origin::Resend => true,
         Origin::Failover => false,
     };
-    let room = verification.attempts.len() < usize::from(policy.resend.max_attempts);
+    let room = attempts_left(verification, policy) > 0;
     let asked_for = verification.attempts.iter().filter(|attempt| asked(attempt.origin));
     let last = asked_for.clone().next_back()?;
     let cooldowns = &policy.resend.cooldowns;
@@ -72,7 +73,7 @@ pub fn resend_by(
     if let Some(until) = verification.current().and_then(|attempt| live_until(&attempt.phase)) {
         return Err(ResendRefusal::Live { retry_after: now.until(until).max(Duration::from_secs(1)) });
     }
-    if verification.attempts.len() >= usize::from(policy.resend.max_attempts) {
+    if attempts_left(verification, policy) == 0 {
         return Err(ResendRefusal::TooMany);
     }
     if now >= verification.send_before {
@@ -84,9 +85,9 @@ pub fn resend_by(
         None => return Err(ResendRefusal::NoTime),
     }
     let candidate = choose(verification, channel, may_send).ok_or(ResendRefusal::NoCandidate)?;
-    let mut turn = Turn::new(verification, fresh, policy, now);
+    let mut turn = Turn::new(verification, &|_| true, fresh, policy, now);
     turn.recall_current();
-    turn.queue(candidate, Origin::Resend, None);
+    turn.queue(Successor::at_once(candidate), Origin::Resend, None);
     Ok(turn.finish(verification))
 }
 

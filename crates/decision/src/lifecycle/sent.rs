@@ -6,7 +6,7 @@ use otter_domain::{
 };
 
 use super::Turn;
-use crate::retry;
+use super::next::{again_at, goes_before, patience, wait_until};
 
 impl Turn<'_> {
     /// A worker says what came of the send that it held.
@@ -21,10 +21,7 @@ impl Turn<'_> {
             (Phase::Claimed { .. }, Ok(reference)) => self.accepted(&attempt, reference.clone()),
             (Phase::Claimed { .. }, Err(failure)) => self.failed(&attempt, failure),
             // The lease was lost and the outcome declared unknown; the worker woke up and knows better.
-            (Phase::Ambiguous { wait_until, .. }, Ok(reference)) => {
-                let phase = Phase::Accepted { at: self.now, wait_until: *wait_until };
-                self.take_over(&attempt, phase, reference.clone());
-            }
+            (Phase::Ambiguous { .. }, Ok(reference)) => self.take_over(&attempt, reference.clone()),
             (
                 Phase::Queued { .. }
                 | Phase::Retrying { .. }
@@ -67,23 +64,30 @@ impl Turn<'_> {
             self.end_attempt(&attempt, AttemptEnd::Withdrawn);
             return self.tidy();
         }
-        let withdraw_at = self.withdraw_at(&attempt);
-        if let Some(attempt) = self.attempt_mut(number) {
-            attempt.phase = Phase::Queued { withdraw_at };
-        }
-        self.dispatch(&attempt, JobKind::Send);
+        self.put_on_lane(&attempt);
     }
 
-    /// A worker did not even try.
-    pub(super) fn skipped(&mut self, number: AttemptNumber, tries: u8) {
-        let Some(attempt) = self.tried(number, tries) else { return };
+    /// A worker did not even try, because of an open breaker or because the account is busy until then.
+    pub(super) fn skipped(&mut self, number: AttemptNumber, tries: u8, busy_until: Option<Moment>) {
+        let Some(mut attempt) = self.tried(number, tries) else { return };
         let Phase::Claimed { .. } = attempt.phase else { return };
         if is_reported(&attempt) {
             return self.accepted(&attempt, None);
         }
-        let (class, error) = (FailureClass::Unavailable, ErrorClass::Unknown);
+        let class = match busy_until {
+            Some(_) => FailureClass::Throttled,
+            None => FailureClass::Unavailable,
+        };
+        let failure = Failure::new(class, ErrorClass::Unknown);
+        let failure = failure.with_retry_after(busy_until.map(|until| self.now.until(until)));
+        attempt.again_at = busy_until.and_then(|_| again_at(&self.next, &attempt, &failure, self.now));
+        // It was claimed and not handed over.
+        attempt.tries = tries.saturating_sub(1);
+        if let Some(kept) = self.attempt_mut(number) {
+            *kept = attempt.clone();
+        }
         // Nothing was submitted, so it is no evidence: an open breaker must not lower the rates of whom it protects.
-        self.close_attempt(&attempt, AttemptEnd::Failed(Failure::new(class, error)));
+        self.close_attempt(&attempt, AttemptEnd::Failed(failure.kept()));
         if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
     }
 
@@ -92,15 +96,18 @@ impl Turn<'_> {
         self.effects.push(Effect::Dispatch { provider, attempt: attempt.number, job });
     }
 
-    /// When a job that goes on the lane now has waited too long.
-    pub(super) fn withdraw_at(&self, attempt: &Attempt) -> Moment {
-        let candidate = self
-            .next
-            .private
-            .as_ref()
-            .and_then(|private| private.plan.candidates.get(usize::from(attempt.candidate)));
-        let patience = candidate.map(|candidate| candidate.max_queue_wait).unwrap_or_default();
-        (self.now + patience).min(self.next.send_before)
+    /// Puts the current attempt on its lane, for as long as somebody else can be kept waiting behind it.
+    pub(super) fn put_on_lane(&mut self, attempt: &Attempt) {
+        let private = self.next.private.as_ref();
+        let candidate =
+            private.and_then(|private| private.plan.candidates.get(usize::from(attempt.candidate)));
+        let configured = candidate.map(|candidate| candidate.max_queue_wait).unwrap_or_default();
+        let patience = patience(&self.next, self.policy, configured, self.now);
+        let withdraw_at = (self.now + patience).min(self.next.send_before);
+        if let Some(attempt) = self.attempt_mut(attempt.number) {
+            attempt.phase = Phase::Queued { withdraw_at };
+        }
+        self.dispatch(attempt, JobKind::Send);
     }
 
     /// Ends an attempt that led to no message; its code leaves its slot at once.
@@ -129,10 +136,8 @@ impl Turn<'_> {
 
     /// Nobody knows whether it was sent: never called failed, never blindly repeated, always counted.
     pub(super) fn make_ambiguous(&mut self, attempt: &Attempt, error: ErrorClass) {
-        let (at, wait_until) = (self.now, wait_until(attempt));
-        if let Some(attempt) = self.attempt_mut(attempt.number) {
-            attempt.phase = Phase::Ambiguous { at, wait_until, error };
-        }
+        let at = self.now;
+        self.leave(attempt, |wait_until| Phase::Ambiguous { at, wait_until, error });
         self.observe(attempt, Measure::Failed(FailureClass::Ambiguous));
         let (provider, channel) = (attempt.provider.clone(), attempt.channel);
         let attempt = attempt.number;
@@ -140,17 +145,28 @@ impl Turn<'_> {
         self.forget_code();
     }
 
-    fn accepted(&mut self, attempt: &Attempt, reference: Option<ProviderReference>) {
-        let phase = Phase::Accepted { at: self.now, wait_until: wait_until(attempt) };
-        self.observe(attempt, Measure::Accepted);
-        self.forget_code();
-        self.take_over(attempt, phase, reference);
-    }
-
-    fn take_over(&mut self, attempt: &Attempt, phase: Phase, reference: Option<ProviderReference>) {
+    /// Nothing is done with an attempt any more until its wait is over. Who can follow depends on what it has come to.
+    fn leave(&mut self, attempt: &Attempt, phase: impl Fn(Moment) -> Phase) {
         let number = attempt.number;
         if let Some(attempt) = self.attempt_mut(number) {
-            attempt.phase = phase;
+            attempt.phase = phase(attempt.queued_at);
+        }
+        let until = wait_until(&self.next, self.policy, attempt);
+        if let Some(attempt) = self.attempt_mut(number) {
+            attempt.phase = phase(until);
+        }
+    }
+
+    fn accepted(&mut self, attempt: &Attempt, reference: Option<ProviderReference>) {
+        self.observe(attempt, Measure::Accepted);
+        self.forget_code();
+        self.take_over(attempt, reference);
+    }
+
+    fn take_over(&mut self, attempt: &Attempt, reference: Option<ProviderReference>) {
+        let (number, at) = (attempt.number, self.now);
+        self.leave(attempt, |wait_until| Phase::Accepted { at, wait_until });
+        if let Some(attempt) = self.attempt_mut(number) {
             attempt.reference = reference.or(attempt.reference.take());
         }
         let (provider, channel) = (attempt.provider.clone(), attempt.channel);
@@ -179,31 +195,27 @@ impl Turn<'_> {
             | FailureClass::Throttled
             | FailureClass::Unavailable
             | FailureClass::Misconfigured => {
+                let again_at = again_at(&self.next, attempt, failure, self.now);
+                if let Some(attempt) = self.attempt_mut(attempt.number) {
+                    attempt.again_at = again_at;
+                }
                 self.end_attempt(attempt, AttemptEnd::Failed(failure.kept()));
                 if self.next.is_pending() { self.advance(Some(failure.class)) } else { self.tidy() }
             }
         }
     }
 
-    /// Books one more try of the same attempt with the same code, if the class and the time allow it.
+    /// Books one more try of the same attempt with the same code, if the class and the time allow it. Nobody waits for a
+    /// provider that is too busy while somebody else may go.
     fn retries(&mut self, attempt: &Attempt, failure: &Failure) -> bool {
-        let claimed_at = attempt.claimed_at.unwrap_or(self.now);
-        let seed = self.next.private.as_ref().map_or(0, |private| private.plan.seed);
-        let seed = seed.wrapping_add(u64::from(attempt.number.get()));
-        let at = retry::retry_at(
-            failure.class,
-            attempt.tries,
-            failure.retry_after,
-            attempt.wait,
-            claimed_at,
-            self.now,
-            seed,
-        );
-        let Some(at) = at.filter(|at| self.next.is_pending() && *at < self.next.send_before) else {
+        let Some(at) = again_at(&self.next, attempt, failure, self.now) else { return false };
+        let is_busy = failure.class == FailureClass::Throttled;
+        if is_busy && goes_before(&self.next, self.policy, self.may_go, self.now, at) {
             return false;
-        };
+        }
         if let Some(attempt) = self.attempt_mut(attempt.number) {
             attempt.phase = Phase::Retrying { at, because: failure.class };
+            attempt.again_at = Some(at);
         }
         let (provider, channel, number) = (attempt.provider.clone(), attempt.channel, attempt.number);
         let because = failure.class;
@@ -227,9 +239,4 @@ impl Turn<'_> {
 /// something in front of it says the contrary: the person may hold the code, and another try would be a second message.
 fn is_reported(attempt: &Attempt) -> bool {
     attempt.receipt.is_some()
-}
-
-/// The end of the step's wait, counted from the claim.
-fn wait_until(attempt: &Attempt) -> Moment {
-    attempt.claimed_at.unwrap_or(attempt.queued_at) + attempt.wait
 }

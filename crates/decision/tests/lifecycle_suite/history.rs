@@ -40,10 +40,17 @@ pub(crate) struct History {
     pub(crate) effects: Vec<Effect>,
     pub(crate) policy: LifecyclePolicy,
     pub(crate) codes: u32,
+    /// Providers that may not go at this moment, as far as anybody knows.
+    pub(crate) out: Vec<&'static str>,
 }
 
 impl History {
     pub(crate) fn open(candidates: Vec<Candidate>, policy: LifecyclePolicy) -> Self {
+        Self::lasting(seconds(300), candidates, policy)
+    }
+
+    /// One whose codes live for that long.
+    pub(crate) fn lasting(ttl: Duration, candidates: Vec<Candidate>, policy: LifecyclePolicy) -> Self {
         let partition = PartitionCount::DEFAULT.at(7).unwrap();
         let opening = Opening {
             id: VerificationId::new(T0, partition, [7; 8]),
@@ -61,11 +68,11 @@ impl History {
                 considered: Vec::new(),
             },
             callers_code: false,
-            ttl: seconds(300),
+            ttl,
             budget: 5,
         };
         let step = lifecycle::open(opening, &fresh(0), &policy, T0);
-        Self { now: T0, verification: step.next, effects: step.effects, policy, codes: 1 }
+        Self { now: T0, verification: step.next, effects: step.effects, policy, codes: 1, out: Vec::new() }
     }
 
     pub(crate) fn login() -> Self {
@@ -84,7 +91,8 @@ impl History {
             None => fresh(self.codes),
         };
         self.codes += 1;
-        let step = lifecycle::step(&self.verification, &event, &fresh, &self.policy, self.now);
+        let may_go = |candidate: &Candidate| !self.out.contains(&candidate.provider.as_str());
+        let step = lifecycle::step_by(&self.verification, &event, &may_go, &fresh, &self.policy, self.now);
         self.apply(step)
     }
 
@@ -138,6 +146,25 @@ impl History {
         };
         let tries = self.current().tries;
         self.on(Event::Sent { attempt, tries, outcome })
+    }
+
+    /// The provider of the current attempt is too busy and can be asked again after that.
+    pub(crate) fn sends_to_a_busy_one(&mut self, retry_after: Duration) -> Vec<Effect> {
+        assert!(self.claim(), "there is a job to claim");
+        self.is_busy(retry_after)
+    }
+
+    pub(crate) fn is_busy(&mut self, retry_after: Duration) -> Vec<Effect> {
+        let Attempt { number: attempt, tries, .. } = *self.current();
+        let failure = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited);
+        let outcome = Err(failure.with_retry_after(Some(retry_after)));
+        self.on(Event::Sent { attempt, tries, outcome })
+    }
+
+    pub(crate) fn skips(&mut self, busy_until: Option<Moment>) -> Vec<Effect> {
+        assert!(self.claim(), "there is a job to claim");
+        let Attempt { number: attempt, tries, .. } = *self.current();
+        self.on(Event::Skipped { attempt, tries, busy_until })
     }
 
     pub(crate) fn due_at(&self) -> Option<Moment> {

@@ -11,6 +11,7 @@ enum Happens {
     Sent(Option<FailureClass>),
     SentTo(u8, Option<FailureClass>),
     Released,
+    Skipped(Option<u64>),
     Pass(u64),
     Wait,
     Receipt(u8, ReceiptStatus),
@@ -29,6 +30,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => class.clone().prop_map(Happens::Sent),
         1 => (1..6_u8, class).prop_map(|(attempt, class)| Happens::SentTo(attempt, class)),
         1 => Just(Happens::Released),
+        2 => prop::option::of(0..20_000_u64).prop_map(Happens::Skipped),
         4 => (0..20_000_u64).prop_map(Happens::Pass),
         4 => Just(Happens::Wait),
         2 => (1..6_u8, status).prop_map(|(attempt, status)| Happens::Receipt(attempt, status)),
@@ -64,6 +66,11 @@ fn apply(history: &mut History, what: &Happens) -> Vec<Effect> {
             let tries = history.current().tries;
             history.on(Event::Released { attempt, tries })
         }
+        Happens::Skipped(busy) => {
+            let Attempt { number: attempt, tries, .. } = *history.current();
+            let busy_until = busy.map(|millis| history.now + std::time::Duration::from_millis(millis));
+            history.on(Event::Skipped { attempt, tries, busy_until })
+        }
         Happens::Pass(millis) => {
             history.after(std::time::Duration::from_millis(*millis));
             Vec::new()
@@ -96,7 +103,8 @@ fn holds(history: &History) {
         live.clone().all(|attempt| Some(attempt.number) == verification.current().map(|a| a.number)),
         "only the current attempt is live"
     );
-    assert!(verification.attempts.len() <= usize::from(history.policy.resend.max_attempts));
+    let handed = verification.attempts.iter().filter(|attempt| attempt.tries > 0 || attempt.is_live());
+    assert!(handed.count() <= usize::from(history.policy.resend.max_attempts));
     assert!(verification.slots.len() <= MAX_SLOTS);
     if !verification.is_pending() {
         assert!(verification.slots.is_empty(), "no code outlives its verification");
@@ -143,8 +151,8 @@ proptest! {
             apply(&mut history, event);
             // A resend or a claim is a new wish each time; a wish to revoke is repeated by design until answered.
             let repeatable = match event {
-                Happens::Claim | Happens::Resend(_) | Happens::Pass(_) | Happens::Released | Happens::Sent(_)
-                | Happens::Wait => false,
+                Happens::Claim | Happens::Resend(_) | Happens::Pass(_) | Happens::Released | Happens::Skipped(_)
+                | Happens::Sent(_) | Happens::Wait => false,
                 Happens::SentTo(..) | Happens::Receipt(..) | Happens::Cancel | Happens::Report(_)
                 | Happens::RevokeSettled(_) => true,
             };

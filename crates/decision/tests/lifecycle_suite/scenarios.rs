@@ -44,7 +44,7 @@ fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_left()
 fn what_was_not_tried_is_no_evidence() {
     let mut history = History::login();
     assert!(history.claim());
-    let effects = history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1 });
+    let effects = history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1, busy_until: None });
     assert_eq!(history.current_provider(), "beta");
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Observe(_))), "{effects:?}");
 }
@@ -206,7 +206,7 @@ fn a_second_try_that_is_given_back_or_skipped_after_a_report_is_not_made() {
         assert_eq!((dispatches(&effects, JobKind::Send), history.verification.slots.len()), (0, 1));
     };
     check(|attempt, tries| Event::Released { attempt, tries });
-    check(|attempt, tries| Event::Skipped { attempt, tries });
+    check(|attempt, tries| Event::Skipped { attempt, tries, busy_until: None });
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn nothing_is_dispatched_past_the_last_useful_moment() {
 fn a_queued_code_is_never_sent_after_its_last_useful_moment() {
     let mut slow = candidate("alpha", Channel::Sms);
     slow.max_queue_wait = seconds(600);
-    let mut history = History::open(vec![slow, candidate("beta", Channel::Sms)], LifecyclePolicy::default());
+    let mut history = History::open(vec![slow], LifecyclePolicy::default());
     assert_eq!(history.due_at(), Some(T0 + seconds(255)));
     history.wait();
     assert!(!history.current().is_live());

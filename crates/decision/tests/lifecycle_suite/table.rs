@@ -17,6 +17,12 @@ fn phases() -> Vec<(&'static str, Prepare)> {
             history.claim();
             history
         }),
+        ("claimed, last candidate", || {
+            let only = vec![candidate("alpha", Channel::Sms)];
+            let mut history = History::open(only, LifecyclePolicy::default());
+            history.claim();
+            history
+        }),
         ("claimed, reported sent", || {
             let mut history = History::login();
             history.claim();
@@ -60,10 +66,12 @@ fn events() -> Vec<(&'static str, Act)> {
         ("sent: rejected", |history| history.sent(Err(FailureClass::Rejected))),
         ("sent: unroutable", |history| history.sent(Err(FailureClass::Unroutable))),
         ("sent: throttled", |history| history.sent(Err(FailureClass::Throttled))),
+        ("sent: throttled, to be asked again in 3 s", |history| history.is_busy(seconds(3))),
         ("sent: unavailable", |history| history.sent(Err(FailureClass::Unavailable))),
         ("sent: misconfigured", |history| history.sent(Err(FailureClass::Misconfigured))),
         ("sent: ambiguous", |history| history.sent(Err(FailureClass::Ambiguous))),
-        ("skipped", |history| history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1 })),
+        ("passed over: breaker open", |history| passed_over(history, None)),
+        ("passed over: throttled for 3 s", |history| passed_over(history, Some(history.now + seconds(3)))),
         ("its instant comes", |history| if history.due_at().is_some() { history.wait() } else { Vec::new() }),
         ("receipt: sent", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Sent)),
         ("receipt: delivered", |history| history.receipt(AttemptNumber::FIRST, ReceiptStatus::Delivered)),
@@ -81,6 +89,10 @@ fn events() -> Vec<(&'static str, Act)> {
     ]
 }
 
+fn passed_over(history: &mut History, busy_until: Option<Moment>) -> Vec<Effect> {
+    history.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 1, busy_until })
+}
+
 fn describe(before: &Verification, history: &History) -> String {
     let after = &history.verification;
     let mut words = Vec::new();
@@ -89,7 +101,8 @@ fn describe(before: &Verification, history: &History) -> String {
         words.push(first(after));
     }
     if let Some(attempt) = after.attempts.get(before.attempts.len()) {
-        words.push(format!("→ {} on {}", attempt.provider, attempt.channel));
+        let when = if matches!(attempt.phase, Phase::Retrying { .. }) { ", later" } else { "" };
+        words.push(format!("→ {} on {}{when}", attempt.provider, attempt.channel));
     }
     if let (State::Pending, State::Ended { how, .. }) = (before.state, after.state) {
         words.push(format!("**{}**", how.as_str()));

@@ -111,7 +111,7 @@ impl Intake {
         Err(BooksError::Contended { id: request.id }.into())
     }
 
-    /// Lets the next candidate go whose lane has room and whose code could be checked.
+    /// Lets the next candidate go that may go now, or at least one whose lane has room, of those whose code could be checked.
     fn decide_resend(
         &self,
         setup: &Setup,
@@ -129,7 +129,17 @@ impl Intake {
             planning::full(setup, &self.view, provider, home, *max_queue_wait, now).is_none()
         };
         let may_send = |candidate: &Candidate| is_open(candidate) && has_room(candidate);
-        lifecycle::resend_by(before, channel, may_send, fresh, policy, now).map_err(|refusal| {
+        let partitions = self.books.store().partitions();
+        let goes_now = planning::who_may_go(setup, &self.view, partitions, before, now);
+        let may_go = |candidate: &Candidate| is_open(candidate) && goes_now(candidate);
+        let decided = match lifecycle::resend_by(before, channel, may_go, fresh, policy, now) {
+            // Somebody who may not go now is better than nobody.
+            Err(ResendRefusal::NoCandidate) => {
+                lifecycle::resend_by(before, channel, may_send, fresh, policy, now)
+            }
+            decided => decided,
+        };
+        decided.map_err(|refusal| {
             let is_shed = refusal == ResendRefusal::NoCandidate
                 && lifecycle::resend_by(before, channel, is_open, fresh, policy, now).is_ok();
             if is_shed {

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::Lane;
 use crate::scheduler::policy_of;
 use crate::standing::Trouble;
-use crate::{BooksError, drawing};
+use crate::{BooksError, drawing, planning};
 
 impl Lane {
     /// Books what happened, for as long as it takes: the lease is renewed meanwhile, and a lost one is found out by the
@@ -46,10 +46,13 @@ impl Lane {
                 None => return Ok(()),
             },
         };
-        let (policy, digits) = policy_of(&worker.setup.load(), &held);
+        let setup = worker.setup.load_full();
+        let (policy, digits) = policy_of(&setup, &held);
+        let partitions = worker.books.store().partitions();
         let decided = worker.books.decide(id, Some(held), &policy, |before, now| {
             let fresh = drawing::draw(before, &policy, digits, &worker.keys, worker.books.dice());
-            lifecycle::step(before, event, &fresh, &policy, now)
+            let may_go = planning::who_may_go(&setup, &worker.view, partitions, before, now);
+            lifecycle::step_by(before, event, &may_go, &fresh, &policy, now)
         });
         decided.await.map(drop)
     }

@@ -108,7 +108,7 @@ impl Work {
             let setup = self.lane.worker.setup.load_full();
             let provider = self.lane.at_work(&setup)?;
             let empty_until = self.purse.pace().empty_until(now);
-            let again_at = self.lane.rests_until(now).or(empty_until);
+            let again_at = self.lane.shut_until(now).or(empty_until);
             if again_at.is_some() {
                 return again_at;
             }

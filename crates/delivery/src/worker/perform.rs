@@ -8,8 +8,8 @@ use futures::FutureExt;
 use otter_decision::breaker::{Outcome, Permit, Witness};
 use otter_decision::{lifecycle, token};
 use otter_domain::{
-    Attempt, BreakerScope, ErrorClass, Event, Failure, FailureClass, JobKind, Moment, ProviderReference,
-    SpeaksOf, Verification,
+    Attempt, BreakerScope, Candidate, ErrorClass, Event, Failure, FailureClass, JobKind, Moment,
+    ProviderReference, SpeaksOf, Verification,
 };
 use otter_evidence::Change;
 use otter_provider::{Dispatch, Hold, Sender};
@@ -21,7 +21,7 @@ use tracing::{Instrument, error, field, info, info_span, warn};
 use super::{Lane, OVERTIME, Worker};
 use crate::leases::Held;
 use crate::scheduler::policy_of;
-use crate::{Setup, learning};
+use crate::{Setup, learning, planning};
 
 /// What a provider answered.
 type Answer = Result<Option<ProviderReference>, Failure>;
@@ -95,10 +95,13 @@ impl Lane {
             return (Event::Released { attempt: number, tries }, Vec::new());
         }
         let sent_at = self.worker.books.now();
+        if let Some(until) = self.worker.view.busy_until(&self.name, sent_at) {
+            return (self.pass_over(setup, verification, attempt, until), Vec::new());
+        }
         let scopes = learning::scopes(setup, verification, attempt, sent_at);
         let Some(permit) = self.permit(setup, verification, &scopes) else {
             self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::SkippedOpen, None);
-            return (Event::Skipped { attempt: number, tries }, Vec::new());
+            return (Event::Skipped { attempt: number, tries, busy_until: None }, Vec::new());
         };
         let outcome = self.hand_over(setup, &*sender, &dispatch).await;
         self.count(attempt, &outcome);
@@ -116,6 +119,28 @@ impl Lane {
         (Event::Sent { attempt: number, tries, outcome }, changes)
     }
 
+    /// The account is too busy until then: whoever may go now goes instead. What nobody else can take waits on the lane, and
+    /// the rest with it, so that not everything is claimed and given back meanwhile.
+    fn pass_over(
+        &self,
+        setup: &Setup,
+        verification: &Verification,
+        attempt: &Attempt,
+        until: Moment,
+    ) -> Event {
+        let (number, tries) = (attempt.number, attempt.tries);
+        let (policy, _) = policy_of(setup, verification);
+        let now = self.worker.books.now();
+        let partitions = self.worker.books.store().partitions();
+        let may_go = planning::who_may_go(setup, &self.worker.view, partitions, verification, now);
+        if lifecycle::has_alternative(verification, &may_go, &policy, now) {
+            self.worker.metrics.attempt(&self.name, attempt.channel, AttemptOutcome::SkippedBusy, None);
+            return Event::Skipped { attempt: number, tries, busy_until: Some(until) };
+        }
+        self.shut(until);
+        Event::Released { attempt: number, tries }
+    }
+
     /// What the breaker says, unless it keeps the job from being tried. When nobody else could go, an open breaker is
     /// tried (RTE-21).
     fn permit(&self, setup: &Setup, verification: &Verification, scopes: &[BreakerScope]) -> Option<Permit> {
@@ -124,7 +149,10 @@ impl Lane {
         let permit = self.worker.view.breakers.permits(scopes, now);
         let is_skipped = match permit {
             Permit::Granted | Permit::Probe => false,
-            Permit::Refused { .. } => lifecycle::has_alternative(verification, &policy, now),
+            Permit::Refused { .. } => {
+                let is_served = |other: &Candidate| planning::is_served(setup, &self.worker.view, other);
+                lifecycle::has_alternative(verification, &is_served, &policy, now)
+            }
         };
         (!is_skipped).then_some(permit)
     }
@@ -145,7 +173,7 @@ impl Lane {
         let gone = || Failure::new(FailureClass::Unavailable, ErrorClass::Expired);
         let private = verification.private.as_ref().ok_or_else(gone)?;
         let code = private.code.as_ref().ok_or_else(gone)?;
-        let wish = learning::wish(verification, private, attempt, self.worker.books.now());
+        let wish = learning::wish(verification, private, attempt.channel, self.worker.books.now());
         let content = setup.catalogue.render(&wish, code).map_err(|why| {
             warn!(verification_id = %verification.id, why = %why, "no message can be made for the attempt");
             Failure::new(FailureClass::Unroutable, ErrorClass::ContentRejected)

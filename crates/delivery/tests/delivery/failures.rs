@@ -7,7 +7,7 @@ use otter_domain::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::house::{House, Plan, attempt, id_of, millis, seconds};
+use crate::house::{House, Plan, attempt, id_of, millis, provider, seconds};
 use crate::journeys::{ending, is_accepted};
 use crate::store::{Fault, Op};
 
@@ -79,18 +79,103 @@ async fn an_unavailable_provider_is_tried_once_more_with_the_same_code_and_then_
     assert_eq!(failed, 1, "a retry is the same attempt");
 }
 
+fn throttled(retry_after: u64) -> Failure {
+    Failure::new(FailureClass::Throttled, ErrorClass::RateLimited)
+        .with_retry_after(Some(seconds(retry_after)))
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_throttled_attempt_is_tried_when_the_provider_said() {
+async fn nobody_waits_for_a_throttled_account_while_another_is_free() {
+    for retry_after in [1, 29, 40] {
+        let (house, worker) = House::usual().await;
+        let id = house.send().await;
+        house.vendor("alpha").next().await.answer(Err(throttled(retry_after)));
+        let began = Instant::now();
+        house.vendor("beta").next().await.accept();
+        assert_eq!(began.elapsed(), seconds(0), "{retry_after}");
+        house.until(id, is_accepted).await;
+        // What comes meanwhile does not wait either, and the account is not asked.
+        let others = [house.send_to(1).await, house.send_to(2).await];
+        for other in others {
+            house.vendor("beta").next().await.accept();
+            assert!(began.elapsed() < seconds(1), "{retry_after}: {:?}", began.elapsed());
+            let now = house.until(other, is_accepted).await;
+            assert_eq!((now.attempts[0].tries, failed_with(&now, 1)), (0, Some(FailureClass::Throttled)));
+        }
+        assert_eq!(house.vendor("alpha").count(), 1, "{retry_after}");
+        let labels = ["provider=\"alpha\"", "outcome=\"skipped_busy\""];
+        assert_eq!(worker.metric("otter_delivery_attempts_total", &labels), 2.0);
+        let failed = house.counted("alpha", |measure| matches!(measure, Measure::Failed(_))).await;
+        assert_eq!(failed, 1, "what was not tried says nothing about the provider");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_account_is_asked_again_when_everybody_else_has_refused() {
+    let (house, _worker) = House::open(Plan::of(vec![(Channel::Sms, vec!["alpha", "beta"])])).await;
+    let id = house.send().await;
+    house.vendor("alpha").next().await.answer(Err(throttled(3)));
+    let began = Instant::now();
+    house.vendor("beta").next().await.fail(FailureClass::Rejected);
+    let call = house.vendor("alpha").next().await;
+    assert!(began.elapsed() >= seconds(3) && began.elapsed() < seconds(4), "{:?}", began.elapsed());
+    let code = call.code();
+    call.accept();
+    let now = house.until(id, is_accepted).await;
+    assert_eq!(now.attempts.len(), 3);
+    let verdict = house.check(id, &code).await;
+    assert_eq!(verdict, CheckVerdict::Verified { by: Some(attempt(3)), repeated: false });
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_fails_over_does_not_wait_on_the_lane_of_a_paused_account() {
+    let (house, worker) = House::usual().await;
+    let id = house.send().await;
+    let call = house.vendor("alpha").next().await;
+    let now = worker.books.now();
+    worker.view.directives.pause(&*worker.store, &provider("beta"), now).await.unwrap();
+    call.fail(FailureClass::Rejected);
+    let began = Instant::now();
+    house.vendor("gamma").next().await.accept();
+    assert_eq!(began.elapsed(), seconds(0));
+    house.until(id, is_accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_code_goes_to_the_second_account_when_the_first_is_down() {
     let (house, _worker) = House::usual().await;
+    let request = SendRequest { ttl: Some(seconds(119)), ..house.request() };
+    let id = id_of(&house.front.intake.send(request).await.unwrap());
+    house.vendor("alpha").next().await.fail(FailureClass::Unavailable);
+    let began = Instant::now();
+    house.vendor("alpha").next().await.fail(FailureClass::Unavailable);
+    house.vendor("beta").next().await.accept();
+    assert!(began.elapsed() <= seconds(1) + millis(100), "{:?}", began.elapsed());
+    house.until(id, is_accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shortest_code_reaches_everybody_in_time_although_nobody_reports() {
+    let (house, _worker) = House::usual().await;
+    let request = SendRequest { ttl: Some(seconds(60)), ..house.request() };
+    let id = id_of(&house.front.intake.send(request).await.unwrap());
+    let began = Instant::now();
+    for name in ["alpha", "beta", "gamma"] {
+        house.vendor(name).next().await.accept();
+    }
+    assert!(began.elapsed() < seconds(15), "{:?}", began.elapsed());
+    house.until(id, |it| it.attempts.len() == 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_only_account_is_asked_again_when_it_said() {
+    let (house, _worker) = House::open(Plan::of(vec![(Channel::Sms, vec!["alpha"])])).await;
     house.send().await;
-    let wait = Some(seconds(3));
-    let failure = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited).with_retry_after(wait);
-    house.vendor("alpha").next().await.answer(Err(failure));
+    house.vendor("alpha").next().await.answer(Err(throttled(3)));
     let began = Instant::now();
     let call = house.vendor("alpha").next().await;
     assert!(began.elapsed() >= seconds(3) && began.elapsed() < seconds(4), "{:?}", began.elapsed());
     call.accept();
-    assert_eq!(house.vendor("beta").count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,15 +219,29 @@ async fn when_everybody_refuses_it_has_failed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_slows_down_when_its_provider_says_that_we_are_too_fast() {
-    let (house, _worker) = House::open(Plan { concurrency: 1, ..Plan::usual() }).await;
+    let only = Plan::of(vec![(Channel::Sms, vec!["alpha"])]);
+    let (house, _worker) = House::open(Plan { concurrency: 1, ..only }).await;
     house.send_to(1).await;
     house.send_to(2).await;
-    let wait = Some(seconds(2));
-    let throttled = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited).with_retry_after(wait);
-    house.vendor("alpha").next().await.answer(Err(throttled));
+    house.vendor("alpha").next().await.answer(Err(throttled(2)));
     let began = Instant::now();
+    for _ in 0..2 {
+        house.vendor("alpha").next().await.accept();
+        assert!(began.elapsed() >= seconds(2) && began.elapsed() < seconds(3), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_to_a_busy_lane_still_has_its_second_try() {
+    let (house, _worker) = House::open(Plan::of(vec![(Channel::Sms, vec!["alpha"])])).await;
+    house.send_to(1).await;
+    house.vendor("alpha").next().await.answer(Err(throttled(2)));
+    let second = house.send_to(2).await;
+    for _ in 0..2 {
+        house.vendor("alpha").next().await.answer(Err(throttled(2)));
+    }
     house.vendor("alpha").next().await.accept();
-    assert!(began.elapsed() >= seconds(2), "{:?}", began.elapsed());
+    house.until(second, is_accepted).await;
 }
 
 #[tokio::test(start_paused = true)]

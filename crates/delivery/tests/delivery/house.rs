@@ -151,7 +151,12 @@ impl House {
         });
         let setup = Arc::new(ArcSwap::from_pointee(setup(&plan, &vendors)));
         let front = Node::start(&memory, &setup, &keys, 7).await;
-        let scheduler = Scheduler::new(Arc::clone(&front.books), Arc::clone(&setup), Arc::clone(&keys));
+        let scheduler = Scheduler::new(
+            Arc::clone(&front.books),
+            Arc::clone(&setup),
+            Arc::clone(&keys),
+            Arc::clone(&front.view),
+        );
         let mut house = Self { memory, setup, vendors, keys, front };
         house.front.tasks.push(tokio::spawn(scheduler.run(house.front.lifecycle().phases())));
         let fresh = Arc::clone(&house.front.view).keep_lanes_fresh(

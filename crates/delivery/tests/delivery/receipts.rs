@@ -131,8 +131,7 @@ async fn a_delivery_that_is_reported_while_a_message_waits_to_be_tried_again_is_
     let id = house.send().await;
     let call = house.vendor("alpha").next().await;
     let code = call.code();
-    let throttled = Failure::new(FailureClass::Throttled, ErrorClass::RateLimited);
-    call.answer(Err(throttled.with_retry_after(Some(seconds(3)))));
+    call.fail(FailureClass::Unavailable);
     house.until(id, |it| matches!(it.attempts[0].phase, Phase::Retrying { .. })).await;
     let report = house.report(id, 1, "alpha", ReceiptStatus::Delivered);
     house.front.desk.book(&provider("alpha"), &report).await.unwrap();

@@ -83,7 +83,12 @@ async fn a_thousand_timers_of_one_moment_fire_at_once() {
 #[tokio::test(start_paused = true)]
 async fn two_schedulers_let_each_timer_take_effect_once() {
     let (house, other) = house(2).await;
-    let scheduler = Scheduler::new(Arc::clone(&other.books), Arc::clone(&house.setup), house.keys());
+    let scheduler = Scheduler::new(
+        Arc::clone(&other.books),
+        Arc::clone(&house.setup),
+        house.keys(),
+        Arc::clone(&other.view),
+    );
     let second = tokio::spawn(scheduler.run(other.lifecycle().phases()));
     house.vendor("beta").answers_by_itself(millis(0), Ok(None));
     let sent = send(&house, 40).await;
@@ -104,7 +109,12 @@ async fn timers_of_a_scheduler_that_died_are_fired_by_the_next() {
     house.front.store.disturb(Op::Commit, Fault::Hangs, usize::MAX);
     sleep(seconds(WAIT + 1)).await;
     assert_eq!(house.vendor("beta").count(), 0);
-    let scheduler = Scheduler::new(Arc::clone(&other.books), Arc::clone(&house.setup), house.keys());
+    let scheduler = Scheduler::new(
+        Arc::clone(&other.books),
+        Arc::clone(&house.setup),
+        house.keys(),
+        Arc::clone(&other.view),
+    );
     let second = tokio::spawn(scheduler.run(other.lifecycle().phases()));
     sleep(seconds(6)).await;
     for (id, _) in sent {

@@ -46,7 +46,7 @@ impl Process {
             Self { number, gate, intake, desk, lifecycle: Lifecycle::default(), tasks: Mutex::default() };
         let phases = || process.lifecycle.phases();
         process.spawn(Arc::clone(&view).keep_fresh(books.clone(), phases()));
-        process.spawn(Scheduler::new(books.clone(), setup.clone(), keys.clone()).run(phases()));
+        process.spawn(Scheduler::new(books.clone(), setup.clone(), keys.clone(), view.clone()).run(phases()));
         let worker = Worker::new(books, setup, keys, view, metrics, worker_id(number));
         for name in town.providers() {
             process.spawn(worker.clone().run(name, phases()));

@@ -141,7 +141,8 @@ impl Node {
         node.run_views(listeners.admin);
         node.run_edges(settings, &keys, dice.u32(), listeners.grpc, listeners.receipts)?;
         if roles.scheduler {
-            let scheduler = Scheduler::new(Arc::clone(&node.books), Arc::clone(&node.setup), keys);
+            let (books, setup) = (Arc::clone(&node.books), Arc::clone(&node.setup));
+            let scheduler = Scheduler::new(books, setup, keys, Arc::clone(&node.view));
             node.spawn(scheduler.run(node.lifecycle.phases()));
         }
         node.run_lanes();

@@ -70,6 +70,9 @@ pub struct AttemptRecord {
     pub succeed_on: SucceedOnRecord,
     /// How long success may take, in milliseconds.
     pub wait: u64,
+    /// When its provider was or can be asked once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<i64>,
 }
 
 impl AttemptRecord {
@@ -90,6 +93,7 @@ impl AttemptRecord {
             revocation: attempt.revocation.into(),
             succeed_on: attempt.succeed_on.into(),
             wait: attempt.wait.as_millis() as u64,
+            again_at: attempt.again_at.map(|moment| offset(base, moment)),
         }
     }
 
@@ -111,6 +115,7 @@ impl AttemptRecord {
             revocation: self.revocation.into(),
             succeed_on: self.succeed_on.into(),
             wait: Duration::from_millis(self.wait),
+            again_at: self.again_at.map(|moment| at(base, moment)),
         })
     }
 }
