@@ -20,11 +20,14 @@ pub enum Reported {
     /// It names no message that this provider was handed.
     Unknown,
     /// It says nothing new.
-    Stale,
+    Stale {
+        /// Over which channel; `None` if the message's verification is not kept any more.
+        channel: Option<otter_domain::Channel>,
+    },
     /// It was booked.
     Booked {
-        /// When the attempt was claimed; from here times to deliver are counted.
-        attempted_at: Option<Moment>,
+        /// When the verification was accepted; from here times to deliver are counted.
+        accepted_at: Moment,
         /// Over which channel.
         channel: otter_domain::Channel,
     },
@@ -63,15 +66,18 @@ impl Desk {
         match self.books.merge(home, merge).await? {
             MergeVerdict::Unknown => Ok(Reported::Unknown),
             MergeVerdict::Stale { id, attempt } => {
+                let Some(verification) = self.books.load(id).await? else {
+                    return Ok(Reported::Stale { channel: None });
+                };
+                let channel = verification.attempt(attempt).map(|attempt| attempt.channel);
                 // The one that was merged may have been left at that when its process or the store went away.
-                if let Some(verification) = self.books.load(id).await? {
-                    self.follow(verification, attempt).await?;
-                }
-                Ok(Reported::Stale)
+                self.follow(verification, attempt).await?;
+                Ok(Reported::Stale { channel })
             }
             MergeVerdict::Advanced { verification, attempt } => {
                 let Some(merged) = verification.attempt(attempt) else { return Ok(Reported::Unknown) };
-                let reported = Reported::Booked { attempted_at: merged.claimed_at, channel: merged.channel };
+                let reported =
+                    Reported::Booked { accepted_at: verification.created_at, channel: merged.channel };
                 info!(verification_id = %verification.id, %provider, status = %status, "receipt booked");
                 self.learn(&verification, merged, report).await;
                 self.follow(*verification, attempt).await?;

@@ -1,8 +1,8 @@
 //! Counts for dashboards what was committed.
 
 use otter_domain::{
-    Attempt, AttemptEnd, CheckVerdict, Effect, Ending, HappeningKind, JobKind, Moment, Origin, Phase,
-    Verification,
+    Attempt, AttemptEnd, AttemptNumber, Channel, CheckVerdict, Effect, Ending, HappeningKind, JobKind,
+    Moment, Origin, Phase, Verification,
 };
 use otter_telemetry::{CheckOutcome, DeliveryOutcome, Metrics};
 
@@ -53,7 +53,14 @@ pub(crate) fn checked(
     verification: Option<&Verification>,
     now: Moment,
 ) {
-    let channel = verification.and_then(Verification::current).map(|attempt| attempt.channel);
+    let channel = match verdict {
+        CheckVerdict::Verified { by, .. } => verification.and_then(|verification| typed(verification, *by)),
+        // A wrong code is of no channel, so it is told by the message that the person had last.
+        CheckVerdict::Wrong { .. }
+        | CheckVerdict::Ended(_)
+        | CheckVerdict::Waiting { .. }
+        | CheckVerdict::Unknown => verification.and_then(last),
+    };
     let country = verification.map_or(otter_domain::Country::NONE, |verification| verification.country);
     metrics.check(channel, country, CheckOutcome::of(verdict));
     match (verdict, verification) {
@@ -76,14 +83,13 @@ pub(crate) fn checked(
 
 /// Counts the end of a verification.
 pub(crate) fn ended(metrics: &Metrics, verification: &Verification, how: Ending, now: Moment) {
-    let (is_verified, credited) = match how {
-        Ending::Verified { by } => (true, by),
-        Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => (false, None),
+    let (is_verified, credited, channel) = match how {
+        Ending::Verified { by } => (true, by, typed(verification, by)),
+        Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled => {
+            (false, None, last(verification))
+        }
     };
-    let channel_of = |attempt: Option<&Attempt>| attempt.map(|attempt| attempt.channel);
-    let channel = channel_of(credited.and_then(|number| verification.attempt(number)));
-    let channel = channel.or_else(|| channel_of(verification.current()));
-    if let Some(channel) = channel.filter(|_| is_verified) {
+    if is_verified {
         metrics.time_to_verify(channel, now.since(verification.created_at));
     }
     let outcomes = verification.attempts.iter().map(|attempt| {
@@ -99,6 +105,19 @@ pub(crate) fn ended(metrics: &Metrics, verification: &Verification, how: Ending,
         .unwrap_or(DeliveryOutcome::Expired);
     let whole = if is_verified { DeliveryOutcome::Delivered } else { best };
     metrics.delivery(channel, verification.country, whole);
+}
+
+/// The channel whose code was typed in; `None` if several attempts carried it and not all over the same channel.
+fn typed(verification: &Verification, by: Option<AttemptNumber>) -> Option<Channel> {
+    let mut channels = verification.attempts.iter().map(|attempt| attempt.channel);
+    match by {
+        Some(by) => verification.attempt(by).map(|attempt| attempt.channel),
+        None => channels.next().filter(|first| channels.all(|channel| channel == *first)),
+    }
+}
+
+fn last(verification: &Verification) -> Option<Channel> {
+    verification.current().map(|attempt| attempt.channel)
 }
 
 fn outcome(attempt: &Attempt) -> DeliveryOutcome {

@@ -52,19 +52,23 @@ impl Booking {
             Reported::Unknown => {
                 self.metrics.receipt_rejected(&self.provider, RejectedReceipt::UnknownMessage)
             }
-            Reported::Stale => {}
-            Reported::Booked { attempted_at, channel } => self.count_booked(report, attempted_at, channel),
+            Reported::Stale { channel } => {
+                if let Some(channel) = channel {
+                    self.metrics.receipt(&self.provider, channel, report.status);
+                }
+            }
+            Reported::Booked { accepted_at, channel } => self.count_booked(report, accepted_at, channel),
         }
     }
 
-    fn count_booked(&self, report: &Report, attempted_at: Option<Moment>, channel: Channel) {
+    fn count_booked(&self, report: &Report, accepted_at: Moment, channel: Channel) {
         let now = self.clock.now();
         self.metrics.receipt(&self.provider, channel, report.status);
         if let Some(lag) = report.occurred_at.and_then(|occurred_at| lag(occurred_at, now)) {
             self.metrics.receipt_lag(&self.provider, lag);
         }
-        if let (ReceiptStatus::Delivered, Some(attempted_at)) = (report.status, attempted_at) {
-            self.metrics.time_to_deliver(&self.provider, channel, now.since(attempted_at));
+        if report.status == ReceiptStatus::Delivered {
+            self.metrics.time_to_deliver(&self.provider, channel, now.since(accepted_at));
         }
     }
 }

@@ -123,7 +123,7 @@ pub const DELIVERIES: Metric = counter(
     "otter_deliveries_total",
     &["channel", "country", "outcome"],
     2000,
-    "Verifications by what became of their messages, counted once at the end",
+    "Verifications by what became of their messages, counted once at the end; the channel is that of the code that was typed in, else of the last attempt",
 );
 /// The same by provider and country.
 pub const ROUTE_DELIVERIES: Metric = counter(
@@ -139,7 +139,7 @@ pub const RECEIPTS_SEEN: Metric = counter(
     "otter_delivery_receipts_total",
     &["provider", "channel", "status"],
     2000,
-    "Receipts as received, repeats included",
+    "Genuine receipts on known messages as received, repeats and late ones included",
 );
 /// Callbacks that were refused.
 pub const RECEIPTS_REJECTED: Metric = counter(
@@ -163,7 +163,7 @@ pub const CHECKS: Metric = counter(
     "otter_verifications_total",
     &["channel", "country", "outcome"],
     2000,
-    "Checks of codes by their outcome",
+    "Checks of codes by their outcome; the channel is that of the code that was typed in (none if attempts over several channels carried it), of the last attempt if it was not right; an answer that is asked for again is repeated",
 );
 /// Turns from one provider to the next.
 pub const FAILOVERS: Metric = counter(
@@ -198,7 +198,7 @@ pub const TIME_TO_VERIFY: Metric = seconds(
     PEOPLE,
     &["channel"],
     2000,
-    "Time from accepting a request to its success",
+    "Time from accepting a request to its success; the channel is that of the code that was typed in, none if attempts over several channels carried it",
 );
 /// A provider's round trip.
 pub const PROVIDER_DURATION: Metric = seconds(
@@ -319,7 +319,7 @@ pub const SEGMENT_RATE: Metric = gauge(
     "{share}",
     &["provider", "channel", "country", "window", "kind"],
     20_000,
-    "Share from 0 to 1, corrected for attempts that are too young to tell",
+    "Share from 0 to 1, corrected for attempts that are too young to tell; until it is learnt how fast outcomes come in on the channel, of those only that are older than 300 s; absent while the store cannot be read",
 );
 /// What the rates rest on.
 pub const SEGMENT_SAMPLE: Metric = gauge(
@@ -328,7 +328,7 @@ pub const SEGMENT_SAMPLE: Metric = gauge(
     "{attempt}",
     &["provider", "channel", "country", "window", "kind"],
     20_000,
-    "Attempts that the rate rests on, young ones counted in part",
+    "Attempts that the rate rests on, young ones counted in part or, until that is learnt, not at all",
 );
 /// Which build runs.
 pub const BUILD_INFO: Metric =

@@ -115,6 +115,8 @@ label!(
     CheckOutcome {
         /// The code was right.
         Verified = "verified",
+        /// A success was asked for again under its request id.
+        Repeated = "repeated",
         /// The code was wrong.
         WrongCode = "wrong_code",
         /// It came too late.
@@ -132,7 +134,8 @@ impl CheckOutcome {
     /// The outcome that a verdict is counted as.
     pub fn of(verdict: &CheckVerdict) -> Self {
         match verdict {
-            CheckVerdict::Verified { .. } => Self::Verified,
+            CheckVerdict::Verified { repeated: false, .. } => Self::Verified,
+            CheckVerdict::Verified { repeated: true, .. } => Self::Repeated,
             CheckVerdict::Wrong { .. } => Self::WrongCode,
             CheckVerdict::Waiting { .. } | CheckVerdict::Ended(Ending::Exhausted) => Self::Locked,
             CheckVerdict::Ended(Ending::Expired) => Self::Expired,

@@ -163,7 +163,8 @@ impl Metrics {
         }
     }
 
-    /// Counts what became of a verification's messages, once, when it ends. `channel` is that of its last attempt.
+    /// Counts what became of a verification's messages, once, when it ends. `channel` is that of the code that was typed
+    /// in, else that of its last attempt.
     pub fn delivery(&self, channel: Option<Channel>, country: Country, outcome: DeliveryOutcome) {
         let labels = [channel_or_none(channel), self.country(country), word("outcome", outcome.as_str())];
         self.counters.deliveries.add(1, &labels);
@@ -191,7 +192,7 @@ impl Metrics {
         self.counters.receipts_odd.add(events.into(), &[named(provider)]);
     }
 
-    /// Counts a check. `channel` is that of the latest attempt.
+    /// Counts a check. `channel` is that of the code that was typed in; of the latest attempt if it was not right.
     pub fn check(&self, channel: Option<Channel>, country: Country, outcome: CheckOutcome) {
         let labels = [channel_or_none(channel), self.country(country), word("outcome", outcome.as_str())];
         self.counters.checks.add(1, &labels);
@@ -263,9 +264,9 @@ impl Metrics {
         self.times.dispatch.record(took.as_secs_f64(), &[word("channel", channel.as_str())]);
     }
 
-    /// Times a verification from its acceptance to its success.
-    pub fn time_to_verify(&self, channel: Channel, took: Duration) {
-        self.times.verify.record(took.as_secs_f64(), &[word("channel", channel.as_str())]);
+    /// Times a verification from its acceptance to its success. `channel` is that of the code that was typed in.
+    pub fn time_to_verify(&self, channel: Option<Channel>, took: Duration) {
+        self.times.verify.record(took.as_secs_f64(), &[channel_or_none(channel)]);
     }
 
     /// Times a provider's answer.

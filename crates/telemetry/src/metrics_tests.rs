@@ -52,7 +52,7 @@ fn record_everything(metrics: &Metrics) {
     metrics.http("/receipts/{provider}", "POST", 200, second);
     metrics.time_to_deliver(&twilio(), sms, second);
     metrics.time_to_dispatch(sms, second);
-    metrics.time_to_verify(sms, second);
+    metrics.time_to_verify(Some(sms), second);
     metrics.provider_answered(&twilio(), AttemptOutcome::Accepted, second);
     metrics.receipt_lag(&twilio(), second);
     metrics.in_flight(&twilio(), 3);

@@ -2,7 +2,8 @@
 
 use otter_delivery::Reported;
 use otter_domain::{
-    CheckVerdict, Code, ErrorClass, Failure, FailureClass, Measure, Phase, ReceiptStatus, VerificationId,
+    Channel, CheckVerdict, Code, ErrorClass, Failure, FailureClass, Measure, Phase, ReceiptStatus,
+    VerificationId,
 };
 use otter_provider::{Locator, Report};
 use tokio::time::{Instant, sleep};
@@ -27,7 +28,7 @@ async fn rte_31_a_message_that_will_not_arrive_lets_the_next_channel_go_at_once(
     house.vendor("gamma").next().await.accept();
     assert_eq!(began.elapsed(), seconds(0));
     let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
-    assert_eq!(again, Reported::Stale);
+    assert_eq!(again, Reported::Stale { channel: Some(Channel::Sms) });
     sleep(seconds(1)).await;
     assert_eq!(house.load(id).await.attempts.len(), 2);
     assert_eq!(house.counted("alpha", |measure| *measure == Measure::Undelivered).await, 1);
@@ -73,7 +74,7 @@ async fn what_follows_from_a_receipt_is_made_up_for_when_the_vendor_repeats_it()
     assert_eq!(house.load(id).await.attempts.len(), 1);
     house.front.store.calm();
     let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
-    assert_eq!(again, Reported::Stale);
+    assert_eq!(again, Reported::Stale { channel: Some(Channel::Sms) });
     let began = Instant::now();
     house.vendor("gamma").next().await.accept();
     assert_eq!(began.elapsed(), seconds(0), "not only at the end of the wait");
@@ -92,7 +93,7 @@ async fn the_same_is_made_up_for_when_the_repeat_names_the_message_by_our_id() {
     assert!(house.front.desk.book(&provider("alpha"), &report).await.is_err());
     house.front.store.calm();
     let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
-    assert_eq!(again, Reported::Stale);
+    assert_eq!(again, Reported::Stale { channel: Some(Channel::Sms) });
     let began = Instant::now();
     house.vendor("gamma").next().await.accept();
     assert_eq!(began.elapsed(), seconds(0), "not only at the end of the wait");
@@ -149,7 +150,7 @@ async fn a_report_that_could_not_be_followed_up_counts_when_the_vendor_repeats_i
     assert!(house.front.desk.book(&provider("alpha"), &report).await.is_err());
     house.front.store.calm();
     let again = house.front.desk.book(&provider("alpha"), &report).await.unwrap();
-    assert_eq!(again, Reported::Stale);
+    assert_eq!(again, Reported::Stale { channel: Some(Channel::Sms) });
     call.fail(FailureClass::Rejected);
     stays_with_the_first(&house, id, &code).await;
 }

@@ -54,7 +54,7 @@ const COMES_UP: [&str; 29] = [
     "Checked(Ended(Verified",
     "Checked(Waiting",
     "Reported(Unknown)",
-    "Reported(Stale)",
+    "Reported(Stale",
     "AttemptRetrying",
     "AttemptAmbiguous",
     "how: Withdrawn",
