@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use otter_domain::{
     AttemptNumber, ChannelClass, CheckSubmission, CheckVerdict, CodeSlot, Ending, FailedChecks,
-    HappeningKind, Measure, Moment, Observation, Phase, RequestId, Revocation, Segment, ShutClass, State,
+    HappeningKind, Measure, Moment, Observation, Phase, RequestId, Revocation, ShutClass, State,
     Verification, VerificationId, latency_bin,
 };
 use subtle::{Choice, ConstantTimeEq};
+
+use crate::credit;
 
 /// From this many failed checks in a row on, the next verification's checks have to wait (SEC-05).
 pub const FAILURES_BEFORE_WAIT: u16 = 5;
@@ -31,7 +33,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 pub struct Judgement {
     /// The answer.
     pub verdict: CheckVerdict,
-    /// The outcome to be counted: the credited attempt was verified.
+    /// The outcome to be counted: the credited attempt was verified, or it cannot be told whether the one that was sent
+    /// was.
     pub observation: Option<Observation>,
     /// What is to be told, in order.
     pub happening: Vec<HappeningKind>,
@@ -194,11 +197,11 @@ fn matching_slot<'a>(
 /// The one success (SEC-03): the verification ends, all its codes die, the attempt that carried the code gets the
 /// credit if it is known (RTE-04).
 fn succeed(verification: &mut Verification, slot: &CodeSlot, now: Moment) -> Judgement {
-    let by = slot.attempt.or_else(|| only_attempt(verification));
+    let by = credit::credited(verification, slot.attempt);
     end(verification, Ending::Verified { by }, now);
     Judgement {
         verdict: CheckVerdict::Verified { by, repeated: false },
-        observation: by.and_then(|attempt| credit(verification, attempt, now)),
+        observation: outcome(verification, by, now),
         happening: vec![HappeningKind::Ended { how: Ending::Verified { by }, because: None }],
         winner: None,
     }
@@ -290,26 +293,17 @@ pub fn due_after_the_end(verification: &Verification, now: Moment) -> Option<Mom
     if needs_tidying(verification) { Some(now) } else { claim }
 }
 
-/// Without a code of its own an attempt is known only if it is the only one.
-fn only_attempt(verification: &Verification) -> Option<AttemptNumber> {
-    match verification.attempts.as_slice() {
-        [attempt] => Some(attempt.number),
-        [] | [_, _, ..] => None,
-    }
-}
-
-fn credit(verification: &Verification, attempt: AttemptNumber, now: Moment) -> Option<Observation> {
-    let attempt = verification.attempt(attempt)?;
-    let attempted_at = attempt.claimed_at.unwrap_or(attempt.queued_at);
-    Some(Observation {
-        segment: Segment {
-            provider: attempt.provider.clone(),
-            channel: attempt.channel,
-            country: verification.country,
-        },
-        attempted_at,
-        measure: Measure::Verified(latency_bin(now.since(attempted_at))),
-    })
+/// What a success counts: its attempt was verified. If nobody can be credited, all that were sent have been taken out of
+/// conversion, but for one whose code went on with an attempt that is being sent at this moment.
+fn outcome(verification: &Verification, by: Option<AttemptNumber>, now: Moment) -> Option<Observation> {
+    let (attempt, measure) = match by {
+        Some(by) => {
+            let attempt = verification.attempt(by)?;
+            (attempt, Measure::Verified(latency_bin(now.since(credit::attempted_at(attempt)))))
+        }
+        None => (credit::only_sent(verification)?, Measure::Uncredited),
+    };
+    Some(credit::observation(verification, attempt, measure))
 }
 
 #[cfg(test)]

@@ -74,6 +74,20 @@ fn rte_04_a_shared_code_credits_nobody_unless_there_is_one_attempt_only() {
     };
     check(vec![attempt(1, "twilio-eu")], Some(AttemptNumber::FIRST));
     check(vec![attempt(1, "twilio-eu"), attempt(2, "vonage")], None);
+    let unsent = Attempt { phase: Phase::Queued { withdraw_at: after(40) }, ..attempt(2, "vonage") };
+    check(vec![attempt(1, "twilio-eu"), unsent], Some(AttemptNumber::FIRST));
+}
+
+#[test]
+fn rte_04_a_shared_code_that_is_being_sent_again_takes_the_other_attempt_out_of_conversion() {
+    let mut state =
+        verification(vec![attempt(1, "twilio-eu"), Attempt { phase: claimed(), ..attempt(2, "vonage") }]);
+    state.slots = vec![slot(None, Channel::Sms, 1)];
+    let judgement = judge(&mut state, &mut Vec::new(), None, &submission(1), after(5));
+    assert_eq!(judgement.verdict, CheckVerdict::Verified { by: None, repeated: false });
+    let observation = judgement.observation.unwrap();
+    assert_eq!(observation.segment.provider.as_str(), "twilio-eu");
+    assert_eq!((observation.attempted_at, observation.measure), (T0, Measure::Uncredited));
 }
 
 #[test]

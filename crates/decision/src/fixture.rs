@@ -46,6 +46,7 @@ pub(crate) fn attempt(number: u8, name: &str) -> Attempt {
         revocation: Revocation::Impossible,
         succeed_on: SucceedOn::Delivered,
         wait: Duration::from_secs(30),
+        refused: None,
         again_at: None,
     }
 }

@@ -18,6 +18,7 @@ pub mod resume;
 pub mod retry;
 pub mod token;
 
+mod credit;
 mod dice;
 #[cfg(test)]
 mod fixture;

@@ -13,11 +13,12 @@ mod sent;
 mod shut;
 
 use otter_domain::{
-    Attempt, AttemptNumber, Candidate, Code, CodePolicy, Context, Digest, Effect, Event, HappeningKind,
-    KeyId, LifecyclePolicy, Locale, Measure, Moment, Observation, Origin, PhoneNumber, Plan, Private,
-    PurposeName, RecipientRef, Segment, State, Subject, TenantId, Verification, VerificationId, Version,
-    latency_bin,
+    Attempt, AttemptNumber, Candidate, Code, CodePolicy, Context, Digest, Effect, Ending, Event,
+    HappeningKind, KeyId, LifecyclePolicy, Locale, Measure, Moment, Origin, PhoneNumber, Plan, Private,
+    PurposeName, RecipientRef, State, Subject, TenantId, Verification, VerificationId, Version, latency_bin,
 };
+
+use crate::credit;
 
 pub use due::{awaited, next_due};
 pub use next::attempts_left;
@@ -201,18 +202,48 @@ impl<'a> Turn<'a> {
     }
 
     fn observe(&mut self, attempt: &Attempt, measure: Measure) {
-        let attempted_at = attempt.claimed_at.unwrap_or(attempt.queued_at);
-        let segment = Segment {
-            provider: attempt.provider.clone(),
-            channel: attempt.channel,
-            country: self.next.country,
-        };
-        self.effects.push(Effect::Observe(Observation { segment, attempted_at, measure }));
+        self.effects.push(Effect::Observe(credit::observation(&self.next, attempt, measure)));
     }
 
-    fn observe_verified(&mut self, attempt: &Attempt) {
-        let attempted_at = attempt.claimed_at.unwrap_or(attempt.queued_at);
-        self.observe(attempt, Measure::Verified(latency_bin(self.now.since(attempted_at))));
+    /// Counts an attempt as sent, and takes out of conversion what cannot be credited from now on (RTE-04): with a code
+    /// that others carry, it and whoever was the only one to carry it before.
+    fn observe_sent(&mut self, attempt: &Attempt, measure: Measure) {
+        self.observe(attempt, measure);
+        match self.next.state {
+            State::Ended { how: Ending::Verified { by: Some(_) }, .. } => return,
+            // Whoever was sent before is out already.
+            State::Ended { how: Ending::Verified { by: None }, .. } => {}
+            State::Pending
+            | State::Ended {
+                how: Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled,
+                ..
+            } => {
+                let others = credit::sent(&self.next).filter(|other| other.number != attempt.number);
+                let others: Vec<Attempt> = others.cloned().collect();
+                if others.is_empty() || !self.keeps_code() {
+                    return;
+                }
+                if let [other] = others.as_slice() {
+                    self.observe(other, Measure::Uncredited);
+                }
+            }
+        }
+        self.observe(attempt, Measure::Uncredited);
+    }
+
+    /// Counts a success that the caller reported. With a code that several carry, those that were sent have been taken
+    /// out of conversion, and the caller cannot know better.
+    fn observe_success(&mut self, by: Option<AttemptNumber>, is_shared: bool) {
+        let sent: Vec<Attempt> = credit::sent(&self.next).cloned().collect();
+        let is_out = is_shared && sent.len() > 1;
+        match by.and_then(|number| self.next.attempt(number).cloned()) {
+            Some(attempt) if !is_out => {
+                let took = self.now.since(credit::attempted_at(&attempt));
+                self.observe(&attempt, Measure::Verified(latency_bin(took)));
+            }
+            None if !is_out => sent.iter().for_each(|attempt| self.observe(attempt, Measure::Uncredited)),
+            Some(_) | None => {}
+        }
     }
 
     fn attempt_mut(&mut self, number: AttemptNumber) -> Option<&mut Attempt> {

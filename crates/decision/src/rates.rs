@@ -2,11 +2,15 @@
 //!
 //! Outcomes are counted in cells: one segment, one bucket of 10 s, all outcomes of the attempts that were claimed in
 //! it. Young attempts have not had their chance yet, so each counts only as far as attempts of its age have had theirs
-//! ([`Curve`]): `rate = happened / Σ F(age)`. Mature attempts count in full.
+//! ([`Curve`]): `rate = happened / Σ F(age)`. Mature attempts count in full. Until a segment has taught how fast outcomes
+//! come in, its shares say what they rest on instead ([`Basis`]).
 //!
 //! - acceptance = accepted / submitted. Known at once, so nothing is corrected.
 //! - delivery = delivered / Σ F over what was or may have been sent: accepted and ambiguous. No receipt is no delivery.
-//! - conversion = verified / Σ F over all submitted: what a provider refuses is not converted either.
+//! - conversion = verified / Σ F over all submitted: what a provider refuses is not converted either. Attempts whose code
+//!   others carry too cannot be credited and are in neither term (RTE-04).
+//!
+//! What was skipped was not submitted: it is counted apart.
 
 mod curve;
 mod share;
@@ -16,8 +20,10 @@ use std::time::Duration;
 
 use otter_domain::{FailureClass, Measure, Moment, Segment};
 
-pub use curve::{Curve, CurveSource, Curves};
-pub use share::{Rate, back_off};
+use share::Sum;
+
+pub use curve::{Chance, Curve, CurveSource, Curves};
+pub use share::{Basis, Rate, back_off};
 
 /// The length of the buckets that outcomes are counted in.
 pub const BUCKET: Duration = Duration::from_secs(10);
@@ -37,9 +43,23 @@ pub struct Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// How old the cell's attempts are on average.
-    fn age(&self, now: Moment) -> Duration {
-        now.since(self.bucket + BUCKET / 2)
+    /// How old the cell's attempts are at least.
+    fn youngest(&self, now: Moment) -> Duration {
+        now.since(self.bucket + BUCKET)
+    }
+
+    /// How old they are at most.
+    fn oldest(&self, now: Moment) -> Duration {
+        now.since(self.bucket)
+    }
+
+    /// What share of them has had its chance; without a curve that is known of those only that outlived their codes.
+    fn chance(&self, curve: Option<&Curve>, life: Duration, now: Moment) -> Option<Chance> {
+        let (youngest, oldest) = (self.youngest(now), self.oldest(now));
+        match curve {
+            Some(curve) => Some(curve.chance(youngest, oldest)),
+            None => (youngest >= life).then_some(Chance::FULL),
+        }
     }
 }
 
@@ -60,12 +80,23 @@ pub struct SegmentRates {
     pub mature: u64,
     /// Sends that did not succeed or may not have, by class.
     pub failed: BTreeMap<FailureClass, u64>,
+    /// Of the submitted ones, those that are left out of conversion because others carry their code too.
+    pub uncredited: u64,
+    /// Attempts that were not handed over because the breaker was open; they are not among the submitted ones.
+    pub skipped: u64,
     /// The share that was accepted.
     pub acceptance: Rate,
     /// The share that arrived.
     pub delivery: Rate,
     /// The share whose code was entered.
     pub conversion: Rate,
+}
+
+impl SegmentRates {
+    /// Those of a window in which nothing was attempted.
+    pub fn none() -> Self {
+        Tally::default().rates()
+    }
 }
 
 /// The rates of each group among the cells whose bucket began within `window` before `now`. `group` says where a
@@ -93,16 +124,15 @@ struct Tally {
     verified: u64,
     mature: u64,
     failed: BTreeMap<FailureClass, u64>,
-    /// Σ F of what may have been sent.
-    deliverable: f64,
-    /// Σ F of what was submitted.
-    convertible: f64,
+    uncredited: u64,
+    skipped: u64,
+    delivery: Sum,
+    conversion: Sum,
 }
 
 impl Tally {
     fn add(&mut self, cell: &Cell<'_>, curves: &Curves, now: Moment) {
-        let (channel, country) = (cell.segment.channel, cell.segment.country);
-        let (mut sent, mut submitted, mut reported, mut verified) = (0, 0, 0, 0);
+        let (mut sent, mut submitted, mut reported, mut verified, mut uncredited) = (0, 0, 0, 0, 0);
         for (measure, count) in cell.counts {
             match measure {
                 Measure::Accepted => {
@@ -118,22 +148,27 @@ impl Tally {
                 Measure::Delivered(_) => reported += count,
                 Measure::Undelivered => self.undelivered += count,
                 Measure::Verified(_) => verified += count,
+                Measure::Uncredited => uncredited += count,
+                Measure::Skipped => self.skipped += count,
             }
         }
         self.verified += verified;
+        self.uncredited += uncredited;
         // A code that was entered has arrived, whatever the receipts say (RTE-01). Which attempts had both is not
         // counted, so this is the least that must have arrived.
-        self.delivered += reported.max(verified);
-        let age = cell.age(now);
-        let conversion = curves.verified(channel, country);
-        self.mature += if age >= conversion.maturity() { sent } else { 0 };
-        self.deliverable += curves.delivered(channel, country).share_by(age) * sent as f64;
-        self.convertible += conversion.share_by(age) * submitted as f64;
+        let delivered = reported.max(verified);
+        self.delivered += delivered;
+        let (deliveries, verifications) = (curves.delivered(cell.segment), curves.verified(cell.segment));
+        let chance = |curve| cell.chance(curve, curves.life(), now);
+        let maturity = verifications.map_or(curves.life(), Curve::maturity);
+        self.mature += if cell.youngest(now) >= maturity { sent } else { 0 };
+        self.delivery.cell(delivered, sent, deliveries, chance(deliveries));
+        let creditable = u64::saturating_sub(submitted, uncredited);
+        self.conversion.cell(verified, creditable, verifications, chance(verifications));
     }
 
     fn rates(self) -> SegmentRates {
         let submitted = self.accepted + self.failed.values().sum::<u64>();
-        let ambiguous = self.failed.get(&FailureClass::Ambiguous).copied().unwrap_or_default();
         SegmentRates {
             submitted,
             accepted: self.accepted,
@@ -141,9 +176,11 @@ impl Tally {
             undelivered: self.undelivered,
             verified: self.verified,
             mature: self.mature,
-            acceptance: Rate::of(self.accepted, submitted, submitted as f64),
-            delivery: Rate::of(self.delivered, self.accepted + ambiguous, self.deliverable),
-            conversion: Rate::of(self.verified, submitted, self.convertible),
+            uncredited: self.uncredited,
+            skipped: self.skipped,
+            acceptance: Rate::of(self.accepted, submitted),
+            delivery: self.delivery.rate(),
+            conversion: self.conversion.rate(),
             failed: self.failed,
         }
     }
@@ -152,3 +189,7 @@ impl Tally {
 #[cfg(test)]
 #[path = "rates_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rates_truth_tests.rs"]
+mod truth;

@@ -34,18 +34,23 @@ fn unlearnt() -> Curves {
     Curves::learn([], TTL, NOW)
 }
 
+/// What a segment teaches: half of its people type their code within 15 s, the others after 30 s.
+fn half_by_15_seconds() -> Owned {
+    aged(1000, &[(Measure::Accepted, 100), (Measure::Verified(6), 35), (Measure::Verified(9), 35)])
+}
+
 fn near(value: f64, expected: f64, tolerance: f64) -> bool {
     (value - expected).abs() <= tolerance
 }
 
 #[test]
 fn domain_5_3_young_attempts_count_as_far_as_they_had_their_chance() {
-    let mature = aged(1000, &[(Measure::Accepted, 100), (Measure::Verified(5), 70)]);
-    let young = aged(20, &[(Measure::Accepted, 40), (Measure::Verified(4), 14)]);
-    let rates = total(&[mature, young], &unlearnt());
+    let owned = [half_by_15_seconds(), aged(20, &[(Measure::Accepted, 40), (Measure::Verified(4), 14)])];
+    let rates = total(&owned, &Curves::learn(cells(&owned), TTL, NOW));
     assert!(near(rates.conversion.denominator, 120.0, 1e-9), "F(20 s) is 0.5");
     assert!(near(rates.conversion.value.unwrap(), 0.70, 1e-9), "84 / 140 would be 0.60");
     assert_eq!((rates.conversion.count, rates.conversion.of, rates.mature), (84, 140, 100));
+    assert_eq!(rates.conversion.basis, Basis::Own);
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn domain_5_4_a_sparse_segment_is_drawn_towards_its_parent() {
 #[test]
 fn rte_06_the_interval_is_wilsons() {
     let check = |count: u64, of: u64, low: f64, high: f64| {
-        let rate = Rate::of(count, of, of as f64);
+        let rate = Rate::of(count, of);
         assert!(near(rate.low, low, 0.0005) && near(rate.high, high, 0.0005), "{rate:?}");
     };
     check(0, 10, 0.0, 0.2775);
@@ -68,10 +73,56 @@ fn rte_06_the_interval_is_wilsons() {
 
 #[test]
 fn a_share_of_less_than_one_attempt_is_unknown() {
-    let rates = total(&[aged(1, &[(Measure::Accepted, 3)])], &unlearnt());
+    let curves = Curves::learn(cells(&[half_by_15_seconds()]), TTL, NOW);
+    let rates = total(&[aged(1, &[(Measure::Accepted, 3)])], &curves);
     let conversion = rates.conversion;
     assert_eq!((conversion.value, conversion.low, conversion.high, conversion.of), (None, 0.0, 1.0, 3));
     assert_eq!(rates.acceptance.value, Some(1.0), "acceptance is known at once");
+}
+
+#[test]
+fn until_a_curve_is_learnt_only_what_is_old_enough_counts_and_is_marked() {
+    let old = aged(1000, &[(Measure::Accepted, 30), (Measure::Verified(5), 24)]);
+    let young = aged(200, &[(Measure::Accepted, 400), (Measure::Verified(4), 399)]);
+    let conversion = total(&[old, young], &unlearnt()).conversion;
+    assert_eq!((conversion.count, conversion.of, conversion.basis), (24, 30, Basis::Raw));
+    assert_eq!(conversion.value, Some(0.8));
+    assert!(conversion.low < 0.65 && conversion.high > 0.89, "{conversion:?}");
+    let young = aged(200, &[(Measure::Accepted, 400), (Measure::Verified(4), 399)]);
+    let conversion = total(&[young], &unlearnt()).conversion;
+    assert_eq!((conversion.value, conversion.basis), (None, Basis::Raw));
+    assert_eq!((conversion.low, conversion.high), (0.0, 1.0));
+}
+
+#[test]
+fn a_curve_that_others_taught_is_marked() {
+    let curves = Curves::learn(cells(&[half_by_15_seconds()]), TTL, NOW);
+    let mut other = aged(100, &[(Measure::Accepted, 40), (Measure::Verified(4), 20)]);
+    other.1.provider = provider("newcomer");
+    assert_eq!(total(&[other], &curves).conversion.basis, Basis::Borrowed);
+}
+
+#[test]
+fn rte_04_what_cannot_be_credited_is_in_neither_term_of_conversion() {
+    let counts = [
+        (Measure::Accepted, 100),
+        (Measure::Failed(FailureClass::Rejected), 10),
+        (Measure::Uncredited, 60),
+        (Measure::Verified(6), 40),
+        (Measure::Delivered(2), 90),
+    ];
+    let rates = total(&[aged(1000, &counts)], &unlearnt());
+    assert_eq!((rates.submitted, rates.uncredited, rates.verified), (110, 60, 40));
+    assert_eq!((rates.conversion.count, rates.conversion.of, rates.conversion.value), (40, 50, Some(0.8)));
+    assert_eq!((rates.delivery.of, rates.delivery.value), (100, Some(0.9)), "receipts name their attempt");
+}
+
+#[test]
+fn what_was_skipped_is_counted_and_was_not_submitted() {
+    let failed = Measure::Failed(FailureClass::Unavailable);
+    let rates = total(&[aged(1000, &[(failed, 5), (Measure::Skipped, 95)])], &unlearnt());
+    assert_eq!((rates.submitted, rates.skipped), (5, 95));
+    assert_eq!((rates.acceptance.of, rates.acceptance.value), (5, Some(0.0)));
 }
 
 #[test]
@@ -131,18 +182,19 @@ fn segments_are_told_apart_as_asked() {
 }
 
 #[test]
-fn a_curve_is_its_countrys_or_its_channels_or_the_published_one() {
+fn a_curve_is_its_segments_or_its_countrys_or_its_channels_or_not_known() {
     let mut french = aged(900, &[(Measure::Verified(2), 10)]);
     french.1 = segment(Channel::Sms, "FR");
     let young = aged(10, &[(Measure::Delivered(0), 1_000)]);
     let curves = Curves::learn(cells(&[aged(900, &[(Measure::Verified(4), 60)]), french, young]), TTL, NOW);
-    let source =
-        |channel: Channel, country: &str| curves.verified(channel, Country::parse(country).unwrap()).source();
-    assert_eq!(source(Channel::Sms, "DE"), CurveSource::Country);
-    assert_eq!(source(Channel::Sms, "FR"), CurveSource::Channel);
-    assert_eq!(source(Channel::Voice, "DE"), CurveSource::Prior);
-    let delivered = curves.delivered(Channel::Sms, Country::parse("DE").unwrap());
-    assert_eq!(delivered.source(), CurveSource::Prior, "what is young teaches nothing");
+    let source = |segment: &Segment| curves.verified(segment).map(Curve::source);
+    let german = segment(Channel::Sms, "DE");
+    assert_eq!(source(&german), Some(CurveSource::Segment));
+    let neighbour = Segment { provider: provider("vonage"), ..german.clone() };
+    assert_eq!(source(&neighbour), Some(CurveSource::Country));
+    assert_eq!(source(&segment(Channel::Sms, "FR")), Some(CurveSource::Channel));
+    assert_eq!(source(&segment(Channel::Voice, "DE")), None);
+    assert_eq!(curves.delivered(&german), None, "what is young teaches nothing");
 }
 
 #[test]
@@ -158,7 +210,6 @@ fn maturity_is_the_99th_percentile_within_the_life_of_a_code() {
     let quick = learn(&[(0, 98), (4, 2)]).unwrap();
     assert_eq!(quick.maturity(), Duration::from_millis(6_500), "half way from 5 s to 8 s");
     assert_eq!(learn(&[(0, 50), (16, 50)]).unwrap().maturity(), TTL);
-    assert_eq!(Curve::prior_verified(TTL).maturity(), TTL);
 }
 
 /// The time that the given share of people has typed its code by: between 4 s and 104 s, evenly.
@@ -198,12 +249,18 @@ proptest! {
         let ttl = Duration::from_secs(ttl);
         let counts = std::array::from_fn(|bin| bins[bin]);
         let learnt = Curve::learn(&counts, CurveSource::Country, ttl);
-        for curve in [Curve::prior_delivered(ttl), Curve::prior_verified(ttl)].into_iter().chain(learnt) {
+        if let Some(curve) = learnt {
             prop_assert_eq!(curve.share_by(Duration::ZERO), 0.0);
             let shares: Vec<f64> = (0..=700).map(|age| curve.share_by(Duration::from_secs(age))).collect();
             prop_assert!(shares.windows(2).all(|pair| pair[0] <= pair[1]), "{:?}", curve);
             prop_assert!(curve.maturity() <= ttl);
             prop_assert_eq!(curve.share_by(curve.maturity()), 1.0);
+            for youngest in (0..=700).step_by(7).map(Duration::from_secs) {
+                let chance = curve.chance(youngest, youngest + BUCKET);
+                prop_assert!(chance.least <= chance.likely && chance.likely <= chance.most, "{:?}", chance);
+                let (early, late) = (curve.share_by(youngest), curve.share_by(youngest + BUCKET));
+                prop_assert!(early - 1e-9 <= chance.likely && chance.likely <= late + 1e-9, "{:?}", chance);
+            }
         }
     }
 
@@ -218,7 +275,7 @@ proptest! {
                 aged(*age, &[(Measure::Accepted, *accepted), (Measure::Verified(3), *verified)])
             })
             .collect();
-        let rates = total(&owned, &unlearnt());
+        let rates = total(&owned, &Curves::learn(cells(&[half_by_15_seconds()]), TTL, NOW));
         for rate in [rates.acceptance, rates.delivery, rates.conversion] {
             prop_assert!(rate.denominator <= rate.of as f64 + 1e-9);
             prop_assert!((0.0..=1.0).contains(&rate.low) && (0.0..=1.0).contains(&rate.high));

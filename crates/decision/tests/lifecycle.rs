@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod lifecycle_suite {
+    mod evidence;
     pub(crate) mod history;
     mod properties;
     mod scenarios;

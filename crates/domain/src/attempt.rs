@@ -42,6 +42,8 @@ pub struct Attempt {
     pub succeed_on: SucceedOn,
     /// How long success may take at most, counted from the claim; less if the code's life is short for those who follow.
     pub wait: Duration,
+    /// What the provider refused an earlier try with, if it did: the outcome of the attempt unless a later try has one.
+    pub refused: Option<FailureClass>,
     /// When its provider was, or can be, asked once more: the retry that it had, or, of an attempt that ended throttled,
     /// the one that is due if nobody else can go.
     pub again_at: Option<Moment>,

@@ -110,10 +110,16 @@ pub enum Measure {
     Undelivered,
     /// Its code was entered, in this latency bin.
     Verified(u8),
+    /// Other attempts that may have arrived carry its code too, or nobody said whose code was entered: it cannot be told
+    /// whether it worked (RTE-04). Counted on top of the outcome of the send, at most once per attempt and never with
+    /// [`Self::Verified`]: it takes the attempt out of both terms of conversion.
+    Uncredited,
+    /// It was not handed over, because a breaker was open or the account too busy.
+    Skipped,
 }
 
 impl Measure {
-    /// A short key for records: `a`, `f:rejected`, `d:3`, `u`, `v:3`.
+    /// A short key for records: `a`, `f:rejected`, `d:3`, `u`, `v:3`, `n`, `s`.
     pub fn key(self) -> String {
         match self {
             Self::Accepted => "a".to_owned(),
@@ -121,6 +127,8 @@ impl Measure {
             Self::Delivered(bin) => format!("d:{bin}"),
             Self::Undelivered => "u".to_owned(),
             Self::Verified(bin) => format!("v:{bin}"),
+            Self::Uncredited => "n".to_owned(),
+            Self::Skipped => "s".to_owned(),
         }
     }
 
@@ -130,6 +138,8 @@ impl Measure {
         match key.split_once(':') {
             None if key == "a" => Some(Self::Accepted),
             None if key == "u" => Some(Self::Undelivered),
+            None if key == "n" => Some(Self::Uncredited),
+            None if key == "s" => Some(Self::Skipped),
             Some(("f", class)) => FailureClass::parse(class).map(Self::Failed),
             Some(("d", text)) => bin(text).map(Self::Delivered),
             Some(("v", text)) => bin(text).map(Self::Verified),
@@ -165,8 +175,14 @@ mod tests {
 
     #[test]
     fn every_measure_reads_its_own_key() {
-        let measures =
-            [Measure::Accepted, Measure::Undelivered, Measure::Delivered(16), Measure::Verified(0)];
+        let measures = [
+            Measure::Accepted,
+            Measure::Undelivered,
+            Measure::Delivered(16),
+            Measure::Verified(0),
+            Measure::Uncredited,
+            Measure::Skipped,
+        ];
         let failures = FailureClass::ALL.map(Measure::Failed);
         for measure in measures.into_iter().chain(failures) {
             assert_eq!(Measure::parse(&measure.key()), Some(measure));

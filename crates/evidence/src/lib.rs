@@ -16,4 +16,4 @@ pub use codes::{Seen, UnlistedCodes, post_code, read_codes};
 pub use directives::Directives;
 pub use lanes::Lanes;
 pub use notes::{read_notes, write_note};
-pub use rates::{Rates, Row, Window};
+pub use rates::{Freshness, Rates, Row, Window};

@@ -64,6 +64,25 @@ impl Window {
     }
 }
 
+/// From this age on what was read is old: it is read again every 2 s, and one reading may fail.
+const OLD: Duration = Duration::from_secs(10);
+
+/// How old what is known is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// The moment for which rates hold: the present one, or that of the last reading if it is old.
+    pub at: Moment,
+    /// The age of the oldest part of what is known; `None` if some of it was never read.
+    pub age: Option<Duration>,
+}
+
+impl Freshness {
+    /// Whether something that happened may be missing, because the store could not be read for a while.
+    pub fn is_old(self) -> bool {
+        self.age.is_none_or(|age| age >= OLD)
+    }
+}
+
 /// The rates of one segment in one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -89,6 +108,10 @@ struct Known {
     /// The store's clock at the last reading of each partition.
     read_at: BTreeMap<Partition, Moment>,
     curves: Option<(Moment, Curves)>,
+    /// The last bucket of each segment.
+    seen: BTreeMap<Segment, Moment>,
+    /// Into how many partitions everything falls; 0 until the first reading.
+    partitions: u16,
 }
 
 impl Rates {
@@ -97,6 +120,7 @@ impl Rates {
     pub async fn refresh(&self, store: &dyn Store) -> Result<(), Error> {
         let mut outcome = Ok(());
         let first = store.now().await? - FIRST_READING;
+        self.known().partitions = store.partitions().get();
         for home in store.partitions().all() {
             let since = self.known().read_at.get(&home).map_or(first, |at| *at - OVERLAP);
             match store.evidence(home, since).await {
@@ -128,6 +152,22 @@ impl Rates {
         self.grouped(|_| (), window, now).remove(&())
     }
 
+    /// Every segment that was attempted, as far as this process remembers, and when the last bucket with an attempt of it
+    /// began. It remembers an hour from before it began, and 26 h in all.
+    pub fn seen(&self) -> BTreeMap<Segment, Moment> {
+        self.known().seen.clone()
+    }
+
+    /// How old what is known is at `now`, and for which moment rates are to be asked.
+    pub fn freshness(&self, now: Moment) -> Freshness {
+        let known = self.known();
+        let is_whole = known.partitions > 0 && known.read_at.len() == usize::from(known.partitions);
+        let oldest = known.read_at.values().min().copied().filter(|_| is_whole);
+        let age = oldest.map(|oldest| now.since(oldest));
+        let at = oldest.filter(|_| age.is_some_and(|age| age >= OLD)).unwrap_or(now);
+        Freshness { at, age }
+    }
+
     fn grouped<G: Ord>(
         &self,
         group: impl Fn(&Segment) -> G,
@@ -149,6 +189,8 @@ impl Rates {
     fn learn(&self, home: Partition, read: Vec<EvidenceCell>, now: Moment) {
         let mut known = self.known();
         for EvidenceCell { bucket, segment, counts } in read {
+            let last = known.seen.entry(segment.clone()).or_insert(bucket);
+            *last = bucket.max(*last);
             known.cells.insert((bucket, home, segment), counts);
         }
         let is_old = |bucket: Moment| now.since(bucket) >= KEPT;
@@ -157,6 +199,7 @@ impl Rates {
         {
             known.cells.pop_first();
         }
+        known.seen.retain(|_, last| !is_old(*last));
         known.read_at.insert(home, now);
     }
 

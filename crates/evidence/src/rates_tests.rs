@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use otter_decision::rates::Basis;
 use otter_domain::{Clock, Country, Effect, Observation, PartitionCount};
 use otter_store::{Commit, CommitVerdict, MemoryStore, Nonce, Retention};
 use otter_store_testkit::fixture;
@@ -105,13 +106,44 @@ fn curves_are_learnt_from_what_is_mature_and_again_after_a_minute() {
     let sms = segment("alpha", Channel::Sms);
     let prior = rates.total(Window::OneHour, NOW);
     assert_eq!(prior, None);
-    let mature = cell_of(ago(3000), sms.clone(), &[(Measure::Accepted, 100), (Measure::Delivered(0), 100)]);
-    let young = cell_of(ago(10), sms, &[(Measure::Accepted, 100)]);
-    rates.learn(home(0), vec![mature, young], NOW);
-    let share = |now| rates.total(Window::FiveMinutes, now).unwrap().delivery.denominator;
-    let before = share(NOW);
-    assert!(before < 100.0, "by the published curve {before} of 100 had their chance");
-    assert_eq!(share(NOW + RELEARN), 100.0, "here all that arrives arrives within 1 s");
+    let young = cell_of(ago(30), sms.clone(), &[(Measure::Accepted, 100)]);
+    rates.learn(home(0), vec![young], NOW);
+    let share = |now| rates.total(Window::FiveMinutes, now).unwrap().delivery;
+    assert_eq!((share(NOW).basis, share(NOW).denominator), (Basis::Raw, 0.0), "nothing is known yet");
+    let mature = cell_of(ago(3000), sms, &[(Measure::Accepted, 100), (Measure::Delivered(0), 100)]);
+    rates.learn(home(0), vec![mature], NOW);
+    assert_eq!(share(NOW).basis, Basis::Raw, "curves are not learnt anew each time");
+    let after = share(NOW + RELEARN);
+    assert_eq!((after.basis, after.denominator), (Basis::Own, 100.0), "here all arrive within 1 s");
+}
+
+#[test]
+fn what_has_no_traffic_any_more_is_remembered_with_its_last_moment() {
+    let rates = Rates::default();
+    let one = [(Measure::Accepted, 1)];
+    let cells = [4000, 9000].map(|age| cell_of(ago(age), segment("alpha", Channel::Sms), &one));
+    rates.learn(home(0), cells.into(), NOW);
+    assert_eq!(rates.table(Window::OneHour, NOW), []);
+    assert_eq!(rates.seen(), BTreeMap::from([(segment("alpha", Channel::Sms), ago(4000))]));
+    rates.learn(home(0), Vec::new(), NOW + KEPT);
+    assert_eq!(rates.seen(), BTreeMap::new(), "no longer than its outcomes are kept");
+}
+
+#[tokio::test]
+async fn rates_say_how_old_they_are() {
+    let count = PartitionCount::new(2).unwrap();
+    let store = MemoryStore::new(count, Retention::default(), Arc::new(Standing));
+    let rates = Rates::default();
+    let never = rates.freshness(NOW);
+    assert_eq!((never.at, never.age, never.is_old()), (NOW, None, true));
+    rates.refresh(&store).await.unwrap();
+    let later = |seconds| NOW + Duration::from_secs(seconds);
+    let fresh = rates.freshness(later(3));
+    assert_eq!((fresh.at, fresh.age, fresh.is_old()), (later(3), Some(Duration::from_secs(3)), false));
+    let old = rates.freshness(later(70));
+    assert_eq!((old.at, old.age, old.is_old()), (NOW, Some(Duration::from_secs(70)), true));
+    rates.learn(count.at(0).unwrap(), Vec::new(), later(70));
+    assert_eq!(rates.freshness(later(70)), old, "the oldest part counts");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@
 use otter_domain::{Code, Context, Locale, Plan, Private, Verification, VerificationId};
 use otter_store::record::{
     AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, FailureRecord, OriginRecord, PhaseRecord,
-    PlainRecord, ReceiptRecord, RevocationRecord, SlotRecord, StateRecord, SucceedOnRecord,
+    PlainRecord, ReceiptRecord, RetryRecord, RevocationRecord, SlotRecord, StateRecord, SucceedOnRecord,
 };
 use otter_store::{Error, FORMAT, Nonce, Record, Sealer};
 use serde::{Deserialize, Serialize};
@@ -256,8 +256,8 @@ struct AttemptLayout {
     succeed_on: SucceedOnRecord,
     #[serde(rename = "w")]
     wait: u64,
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
-    again_at: Option<i64>,
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    retry: Option<RetryRecord>,
 }
 
 #[derive(Serialize, Deserialize)]

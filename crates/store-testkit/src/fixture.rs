@@ -102,6 +102,7 @@ pub fn queued(number: u8, name: &str, now: Moment) -> Attempt {
         revocation: Revocation::Impossible,
         succeed_on: SucceedOn::Delivered,
         wait: seconds(30),
+        refused: None,
         again_at: None,
     }
 }

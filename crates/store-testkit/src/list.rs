@@ -22,6 +22,8 @@ macro_rules! store_suite {
                 sec_09_two_hundred_parallel_right_checks_are_one_success
                 sec_09_two_hundred_parallel_wrong_checks_are_the_budget
                 sec_03_the_winner_may_ask_again_and_nobody_else
+                rte_04_a_shared_code_credits_the_only_attempt_that_can_have_carried_it
+                rte_04_a_shared_code_that_is_being_sent_again_credits_nobody
                 sec_02_an_expired_verification_counts_nothing
                 what_the_caller_may_not_know_is_unknown
                 sec_14_a_code_for_another_purpose_is_wrong

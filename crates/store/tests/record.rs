@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use otter_domain::{
-    ChoiceReason, Ending, Exclusion, KeyId, Moment, PartitionCount, ProviderReference, Revocation,
-    Verification, VerificationId,
+    Attempt, ChoiceReason, Ending, Exclusion, FailureClass, KeyId, Moment, PartitionCount, ProviderReference,
+    Revocation, Verification, VerificationId,
 };
 use otter_store::{Error, Keyring, Record, Sealer, event_record};
 use otter_store_testkit::fixture::{
@@ -36,14 +36,18 @@ fn every_field_survives_a_record() {
 }
 
 #[test]
-fn when_a_provider_is_asked_once_more_survives_and_takes_no_room_where_it_is_not() {
-    let sealer = sealer();
-    let (mut asked_again, bytes_before) = (everything(), sealer.record(&everything()).encode());
-    asked_again.attempts[0].again_at = Some(NOW + seconds(3));
-    let bytes = sealer.record(&asked_again).encode();
-    assert_eq!(sealer.verification(&Record::decode(&bytes).unwrap()).unwrap(), asked_again);
+fn what_is_known_of_earlier_tries_survives_a_record_and_costs_nothing_where_there_is_none() {
+    let without = sealer().record(&everything()).encode().len();
+    let check = |change: fn(&mut Attempt), cost: usize| {
+        let mut verification = everything();
+        change(&mut verification.attempts[0]);
+        let bytes = sealer().record(&verification).encode();
+        assert_eq!(sealer().verification(&Record::decode(&bytes).unwrap()).unwrap(), verification);
+        assert_eq!(bytes.len(), without + cost);
+    };
+    check(|attempt| attempt.refused = Some(FailureClass::Throttled), "throttled".len() + 3);
     // Three seconds as milliseconds since it began.
-    assert_eq!(bytes.len(), bytes_before.len() + 3);
+    check(|attempt| attempt.again_at = Some(NOW + seconds(3)), 5);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) fn rate(segment: &Segment, over: Window, rates: &SegmentRates) -> adm
 }
 
 fn share(rate: &Rate) -> Option<admin::Share> {
-    let Rate { count: _, of: _, denominator, value, low, high } = *rate;
+    let Rate { count: _, of: _, denominator, value, low, high, basis: _ } = *rate;
     value.map(|value| admin::Share { value, low, high, denominator })
 }
 

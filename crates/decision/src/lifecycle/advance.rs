@@ -53,6 +53,7 @@ impl Turn<'_> {
             revocation: if candidate.revocable { Revocation::Possible } else { Revocation::Impossible },
             succeed_on: candidate.succeed_on,
             wait: candidate.wait,
+            refused: None,
             again_at: None,
         };
         self.next.attempts.push(attempt.clone());

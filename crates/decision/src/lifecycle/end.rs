@@ -6,6 +6,7 @@ use otter_domain::{
 };
 
 use super::Turn;
+use crate::credit;
 
 impl Turn<'_> {
     /// The caller took it back.
@@ -18,16 +19,14 @@ impl Turn<'_> {
         if !verified {
             return self.end_by_caller(Ending::Cancelled);
         }
-        let by = attempt.filter(|number| self.next.attempt(*number).is_some()).or_else(|| {
-            let [attempt] = self.next.attempts.as_slice() else { return None };
-            Some(attempt.number)
-        });
-        let was_pending = self.next.is_pending();
+        let named = attempt.filter(|number| self.next.attempt(*number).is_some());
+        let by = credit::credited(&self.next, named);
+        // The end forgets which codes there were.
+        let (was_pending, is_shared) = (self.next.is_pending(), self.keeps_code());
         self.end_by_caller(Ending::Verified { by });
-        let credited = by.and_then(|number| self.next.attempt(number).cloned());
         let succeeded = matches!(self.next.state, State::Ended { how: Ending::Verified { .. }, .. });
-        if let Some(attempt) = credited.filter(|_| was_pending && succeeded) {
-            self.observe_verified(&attempt);
+        if was_pending && succeeded {
+            self.observe_success(by, is_shared);
         }
     }
 

@@ -86,8 +86,9 @@ impl Turn<'_> {
         if let Some(kept) = self.attempt_mut(number) {
             *kept = attempt.clone();
         }
-        // Nothing was submitted, so it is no evidence: an open breaker must not lower the rates of whom it protects.
-        self.close_attempt(&attempt, AttemptEnd::Failed(failure.kept()));
+        // What was not submitted is counted apart: an open breaker must not lower the rates of whom it protects.
+        let outcome = attempt.refused.map_or(Measure::Skipped, Measure::Failed);
+        self.close_with(&attempt, AttemptEnd::Failed(failure.kept()), Some(outcome));
         if self.next.is_pending() { self.advance(Some(class)) } else { self.tidy() }
     }
 
@@ -112,16 +113,25 @@ impl Turn<'_> {
 
     /// Ends an attempt that led to no message; its code leaves its slot at once.
     pub(super) fn end_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
-        match how {
+        let outcome = match how {
             // Our own deadline says nothing about the provider.
-            AttemptEnd::Failed(Failure { error: ErrorClass::Expired, .. }) | AttemptEnd::Withdrawn => {}
-            AttemptEnd::Failed(Failure { class, .. }) => self.observe(attempt, Measure::Failed(class)),
-        }
-        self.close_attempt(attempt, how);
+            AttemptEnd::Failed(Failure { error: ErrorClass::Expired, .. }) | AttemptEnd::Withdrawn => {
+                attempt.refused
+            }
+            AttemptEnd::Failed(Failure { class, .. }) => Some(class),
+        };
+        self.close_with(attempt, how, outcome.map(Measure::Failed));
     }
 
-    /// The same for one that was not submitted to the provider: it is no evidence.
+    /// The same for one that was not submitted to the provider: it is no evidence, unless an earlier try was refused.
     pub(super) fn close_attempt(&mut self, attempt: &Attempt, how: AttemptEnd) {
+        self.close_with(attempt, how, attempt.refused.map(Measure::Failed));
+    }
+
+    fn close_with(&mut self, attempt: &Attempt, how: AttemptEnd, outcome: Option<Measure>) {
+        if let Some(outcome) = outcome {
+            self.observe(attempt, outcome);
+        }
         let number = attempt.number;
         let at = self.now;
         if let Some(attempt) = self.attempt_mut(number) {
@@ -138,7 +148,7 @@ impl Turn<'_> {
     pub(super) fn make_ambiguous(&mut self, attempt: &Attempt, error: ErrorClass) {
         let at = self.now;
         self.leave(attempt, |wait_until| Phase::Ambiguous { at, wait_until, error });
-        self.observe(attempt, Measure::Failed(FailureClass::Ambiguous));
+        self.observe_sent(attempt, Measure::Failed(FailureClass::Ambiguous));
         let (provider, channel) = (attempt.provider.clone(), attempt.channel);
         let attempt = attempt.number;
         self.publish(HappeningKind::AttemptAmbiguous { attempt, provider, channel, error });
@@ -158,7 +168,7 @@ impl Turn<'_> {
     }
 
     fn accepted(&mut self, attempt: &Attempt, reference: Option<ProviderReference>) {
-        self.observe(attempt, Measure::Accepted);
+        self.observe_sent(attempt, Measure::Accepted);
         self.forget_code();
         self.take_over(attempt, reference);
     }
@@ -216,6 +226,7 @@ impl Turn<'_> {
         if let Some(attempt) = self.attempt_mut(attempt.number) {
             attempt.phase = Phase::Retrying { at, because: failure.class };
             attempt.again_at = Some(at);
+            attempt.refused = Some(failure.class);
         }
         let (provider, channel, number) = (attempt.provider.clone(), attempt.channel, attempt.number);
         let because = failure.class;

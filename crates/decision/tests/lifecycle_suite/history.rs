@@ -205,3 +205,15 @@ pub(crate) fn fresh(number: u32) -> Fresh {
 pub(crate) fn dispatches(effects: &[Effect], kind: JobKind) -> usize {
     effects.iter().filter(|effect| matches!(effect, Effect::Dispatch { job, .. } if *job == kind)).count()
 }
+
+/// What was counted, each with the place of its provider among the four.
+pub(crate) fn observed(effects: &[Effect]) -> Vec<(usize, Measure)> {
+    let place = |provider: &ProviderName| {
+        four_candidates().iter().position(|candidate| candidate.provider == *provider).unwrap() + 1
+    };
+    let counted = |effect: &Effect| match effect {
+        Effect::Observe(observation) => Some((place(&observation.segment.provider), observation.measure)),
+        Effect::Dispatch { .. } | Effect::Publish(_) => None,
+    };
+    effects.iter().filter_map(counted).collect()
+}

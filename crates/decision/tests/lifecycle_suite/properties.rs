@@ -120,6 +120,29 @@ fn holds(history: &History) {
     }
 }
 
+/// What must be true of what was counted: each outcome once, and in conversion only what can be credited (RTE-04).
+fn counts_fit(history: &History) {
+    let counted = observed(&history.effects);
+    let count = |fits: &dyn Fn(Measure) -> bool| counted.iter().filter(|(_, measure)| fits(*measure)).count();
+    let verification = &history.verification;
+    let sent = verification.attempts.iter().filter(|attempt| attempt.is_outstanding()).count();
+    let ambiguous = Measure::Failed(FailureClass::Ambiguous);
+    assert_eq!(count(&|measure| measure == Measure::Accepted || measure == ambiguous), sent);
+    let outcomes =
+        count(&|measure| matches!(measure, Measure::Accepted | Measure::Failed(_) | Measure::Skipped));
+    assert!(outcomes <= verification.attempts.len(), "{counted:?}");
+    let uncredited = count(&|measure| measure == Measure::Uncredited);
+    let verified = count(&|measure| matches!(measure, Measure::Verified(_)));
+    let is_shared = history.policy.codes == CodePolicy::Same && sent > 1;
+    match history.ending() {
+        Some(Ending::Verified { by: Some(_) }) => assert_eq!((verified, uncredited), (1, 0), "{counted:?}"),
+        Some(Ending::Verified { by: None }) => assert_eq!((verified, uncredited), (0, sent), "{counted:?}"),
+        Some(Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled) | None => {
+            assert_eq!((verified, uncredited), (0, if is_shared { sent } else { 0 }), "{counted:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -134,6 +157,7 @@ proptest! {
             let before = history.verification.clone();
             let effects = apply(&mut history, event);
             holds(&history);
+            counts_fit(&history);
             if let State::Ended { .. } = before.state {
                 prop_assert_eq!(before.state, history.verification.state, "terminal stays terminal");
             }

@@ -91,6 +91,8 @@ fn word(measure: Measure) -> String {
         Measure::Delivered(_) => "d".into(),
         Measure::Undelivered => "u".into(),
         Measure::Verified(_) => "v".into(),
+        Measure::Uncredited => "n".into(),
+        Measure::Skipped => "s".into(),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Try {
     pub(crate) queued_at: Moment,
     pub(crate) stand: Stand,
     pub(crate) receipt: Option<ReceiptStatus>,
+    /// What an earlier try was refused with.
+    refused: Option<FailureClass>,
 }
 
 /// A wrong check, with the attempts whose codes were valid then.
@@ -101,13 +103,14 @@ impl Story {
             }
             HappeningKind::AttemptRetrying { attempt, because, .. } => {
                 let again = matches!(because, FailureClass::Throttled | FailureClass::Unavailable);
-                let stand = self.attempt(*attempt)?.stand;
-                holds(again && stand == Stand::Live, "what may have been sent is sent again")
+                let it = self.attempt(*attempt)?;
+                it.refused = Some(*because);
+                holds(again && it.stand == Stand::Live, "what may have been sent is sent again")
             }
             HappeningKind::AttemptAccepted { attempt, .. } => self.accepted(*attempt),
             HappeningKind::AttemptAmbiguous { attempt, .. } => {
                 self.leaves(*attempt, Stand::Ambiguous)?;
-                self.count(*attempt, "f:ambiguous")
+                self.counts_as_sent(*attempt, "f:ambiguous")
             }
             HappeningKind::AttemptEnded { attempt, how, .. } => self.attempt_ended(*attempt, *how),
             HappeningKind::ReceiptMerged { attempt, status, .. } => self.merged(*attempt, *status),
@@ -146,7 +149,8 @@ impl Story {
             }
         }
         let provider = provider.clone();
-        self.tries.push(Try { provider, channel, origin, queued_at: at, stand: Stand::Live, receipt: None });
+        let (stand, receipt, refused) = (Stand::Live, None, None);
+        self.tries.push(Try { provider, channel, origin, queued_at: at, stand, receipt, refused });
         Ok(())
     }
 
@@ -164,21 +168,51 @@ impl Story {
             return Ok(());
         }
         self.leaves(number, Stand::Accepted)?;
-        self.count(number, "a")
+        self.counts_as_sent(number, "a")
+    }
+
+    /// It is in the denominator of conversion, unless others carry its code too: then none of them can be credited.
+    fn counts_as_sent(&mut self, number: AttemptNumber, what: &str) -> Result<(), Absurd> {
+        self.count(number, what)?;
+        let others: Vec<_> = self.sent().into_iter().filter(|other| *other != number).collect();
+        match self.ended.as_ref().map(|ended| ended.how) {
+            Some(Ending::Verified { by: Some(_) }) => Ok(()),
+            Some(Ending::Verified { by: None }) => self.count(number, "n"),
+            Some(Ending::Expired | Ending::Failed | Ending::Exhausted | Ending::Cancelled) | None => {
+                if self.codes != CodePolicy::Same || others.is_empty() {
+                    return Ok(());
+                }
+                if let [other] = others.as_slice() {
+                    self.count(*other, "n")?;
+                }
+                self.count(number, "n")
+            }
+        }
+    }
+
+    /// The attempts that are counted as sent.
+    fn sent(&self) -> Vec<AttemptNumber> {
+        let is_sent = |it: &Try| matches!(it.stand, Stand::Accepted | Stand::Ambiguous);
+        let places = self.tries.iter().enumerate().filter(|(_, it)| is_sent(it));
+        places.map(|(place, _)| AttemptNumber::at_index(place)).collect()
     }
 
     fn attempt_ended(&mut self, number: AttemptNumber, how: AttemptEnd) -> Result<(), Absurd> {
         self.leaves(number, Stand::Ended(how))?;
         self.valid.retain(|told| *told != Some(number));
-        match how {
-            // Our own deadline, the breaker and a lane where nobody came: nothing was submitted.
+        let refused = self.attempt(number)?.refused;
+        let outcome = match how {
+            // Our own deadline and a lane where nobody came: nothing was submitted, unless an earlier try was.
             AttemptEnd::Withdrawn
-            | AttemptEnd::Failed(Failure {
-                error: ErrorClass::Expired | ErrorClass::Timeout | ErrorClass::Unknown,
-                ..
-            }) => Ok(()),
-            AttemptEnd::Failed(Failure { class, .. }) => self.count(number, &format!("f:{class}")),
-        }
+            | AttemptEnd::Failed(Failure { error: ErrorClass::Expired | ErrorClass::Timeout, .. }) => refused,
+            // The breaker.
+            AttemptEnd::Failed(Failure { error: ErrorClass::Unknown, .. }) if refused.is_none() => {
+                return self.count(number, "s");
+            }
+            AttemptEnd::Failed(Failure { error: ErrorClass::Unknown, .. }) => refused,
+            AttemptEnd::Failed(Failure { class, .. }) => Some(class),
+        };
+        outcome.map_or(Ok(()), |class| self.count(number, &format!("f:{class}")))
     }
 
     fn merged(&mut self, number: AttemptNumber, status: ReceiptStatus) -> Result<(), Absurd> {
@@ -211,7 +245,14 @@ impl Story {
                 holds(is_last, "it is exhausted before its budget is")?;
             }
             Ending::Failed => holds(self.valid.is_empty(), "it failed while a code was on its way")?,
-            Ending::Verified { by: None } | Ending::Expired | Ending::Cancelled => {}
+            Ending::Verified { by: None } => {
+                let sent = self.sent();
+                // Those that share a code have been taken out before.
+                if self.codes != CodePolicy::Same || sent.len() == 1 {
+                    sent.into_iter().try_for_each(|number| self.count(number, "n"))?;
+                }
+            }
+            Ending::Expired | Ending::Cancelled => {}
         }
         self.ended = Some(Ended { at, how, valid: std::mem::take(&mut self.valid) });
         Ok(())

@@ -104,21 +104,47 @@ local function erase(id, record, tidying)
   end
 end
 
+-- The only one of these attempts, if there is but one.
+local function only(attempts)
+  return #attempts == 1 and attempts[1] or nil
+end
+
+-- The attempts that may have arrived, and those of them that are counted as sent.
+local function carriers(record)
+  local arrived, sent = {}, {}
+  for _, attempt in ipairs(record.a) do
+    if attempt.f.a or attempt.f.m then sent[#sent + 1] = attempt end
+    if attempt.f.a or attempt.f.m or attempt.f.c or attempt.r then arrived[#arrived + 1] = attempt end
+  end
+  return arrived, sent
+end
+
+-- Who worked, and what that counts: the attempt that the code names, or the only one that can have carried it. If nobody
+-- can be credited, all that were sent have been taken out of conversion, but for one whose code went on with an attempt that
+-- is being sent at this moment (RTE-04).
+local function credit(record, slot, elapsed)
+  local arrived, sent = carriers(record)
+  local by = slot.a
+  if not by then
+    local lone = only(record.a) or only(arrived)
+    by = lone and lone.n
+  end
+  if not by then return nil, only(sent), 'n' end
+  local found = record.a[by]
+  return by, found, found and 'v:' .. latency_bin(elapsed - (found.l or found.q))
+end
+
 local function succeed(item, record, counters, slot, elapsed)
-  local by = slot.a or (#record.a == 1 and record.a[1].n or nil)
-  local credited = by and record.a[by]
+  local by, counted, measure = credit(record, slot, elapsed)
   local tidying = finish(record, 'verified', by, elapsed)
-  local segment = credited and segment_of(record, credited)
+  local segment = counted and segment_of(record, counted)
 
   writing = true
   if item.request_id then redis.call('HSET', prefix .. 'v:' .. item.id, 'w', item.request_id) end
   local packed = write(item.id, record)
   erase(item.id, record, tidying)
   for _, counter in ipairs(counters) do redis.call('DEL', counter.key) end
-  if credited then
-    local attempted = credited.l or credited.q
-    observe(segment, 'v:' .. latency_bin(elapsed - attempted), record.c + attempted)
-  end
+  if counted then observe(segment, measure, record.c + (counted.l or counted.q)) end
   local event = { 'v', item.id, 't', record.t, 'kind', 'ended', 'how', 'verified' }
   if by then
     event[#event + 1] = 'by'

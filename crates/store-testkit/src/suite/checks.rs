@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use otter_decision::challenge::digest;
 use otter_domain::{
-    Attempt, AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Ending, HappeningKind, KeyId,
-    Measure, Moment, PresentedDigest, Revocation, State, Subject, TenantId, Verification,
+    Attempt, AttemptEnd, AttemptNumber, Channel, CheckSubmission, CheckVerdict, Code, Ending, FailureClass,
+    HappeningKind, KeyId, Measure, Moment, Phase, PresentedDigest, Revocation, State, Subject, TenantId,
+    Verification,
 };
 use otter_store::{Claim, Commit, CommitVerdict};
 use proptest::prelude::*;
 
 use super::model::{CheckModel, samples};
 use crate::bench::{Bench, Setup};
-use crate::fixture::{CODE, seconds, slot};
+use crate::fixture::{CODE, seconds, slot, worker};
 use crate::kit::{Kit, change, claim, creation, dispatch, named, submission};
 
 pub async fn the_right_code_ends_the_verification_in_one_step<B: Bench>(open: impl AsyncFn(Setup) -> B) {
@@ -110,6 +111,46 @@ pub async fn sec_03_the_winner_may_ask_again_and_nobody_else<B: Bench>(open: imp
     assert_eq!(kit.verdict(submission(&pending, 1)).await, ended);
     assert_eq!(kit.events_after(&position).await, []);
     assert_eq!(kit.load(pending.id).await.unwrap().checks, 1);
+}
+
+/// What a check of the one code counts that all of these attempts carry, by provider `shared-1` and `shared-2`.
+async fn shared<B: Bench>(open: impl AsyncFn(Setup) -> B, second: Phase) -> [Vec<(Measure, u64)>; 2] {
+    let kit = Kit::open(open).await;
+    let second = Attempt { phase: second, ..kit.accepted(2, "shared-2") };
+    let slots = vec![slot(None, Channel::Sms, 1, kit.now + seconds(300))];
+    let attempts = vec![kit.accepted(1, "shared-1"), second];
+    let pending = kit.create(Verification { slots, ..kit.verification(attempts) }).await;
+    let answer = kit.check(submission(&pending, 1)).await;
+    let [first, second] = [kit.counted("shared-1").await, kit.counted("shared-2").await];
+    let is_credited = matches!(first.as_slice(), [(Measure::Verified(_), 1)]);
+    let by = is_credited.then_some(AttemptNumber::FIRST);
+    assert_eq!(answer.verdict, CheckVerdict::Verified { by, repeated: false });
+    [first, second]
+}
+
+pub async fn rte_04_a_shared_code_credits_the_only_attempt_that_can_have_carried_it<B: Bench>(
+    open: impl AsyncFn(Setup) -> B,
+) {
+    let at = Moment::EPOCH;
+    for second in [
+        Phase::Queued { withdraw_at: at },
+        Phase::Retrying { at, because: FailureClass::Unavailable },
+        Phase::Ended { at, how: AttemptEnd::Withdrawn },
+    ] {
+        let [first, second] = shared(&open, second).await;
+        assert!(matches!(first.as_slice(), [(Measure::Verified(_), 1)]), "{first:?}");
+        assert_eq!(second, []);
+    }
+}
+
+pub async fn rte_04_a_shared_code_that_is_being_sent_again_credits_nobody<B: Bench>(
+    open: impl AsyncFn(Setup) -> B,
+) {
+    let lease_until = Moment::EPOCH;
+    let claimed = Phase::Claimed { by: worker("worker-1"), lease_until };
+    assert_eq!(shared(&open, claimed).await, [vec![(Measure::Uncredited, 1)], vec![]]);
+    let accepted = Phase::Accepted { at: lease_until, wait_until: lease_until };
+    assert_eq!(shared(&open, accepted).await, [vec![], vec![]], "both left when the second was sent");
 }
 
 pub async fn sec_02_an_expired_verification_counts_nothing<B: Bench>(open: impl AsyncFn(Setup) -> B) {

@@ -70,9 +70,9 @@ pub struct AttemptRecord {
     pub succeed_on: SucceedOnRecord,
     /// How long success may take, in milliseconds.
     pub wait: u64,
-    /// When its provider was or can be asked once more.
+    /// What is known of tries before the last. It stays the last field, because it is left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again_at: Option<i64>,
+    pub retry: Option<RetryRecord>,
 }
 
 impl AttemptRecord {
@@ -93,7 +93,7 @@ impl AttemptRecord {
             revocation: attempt.revocation.into(),
             succeed_on: attempt.succeed_on.into(),
             wait: attempt.wait.as_millis() as u64,
-            again_at: attempt.again_at.map(|moment| offset(base, moment)),
+            retry: RetryRecord::of(attempt, base),
         }
     }
 
@@ -115,8 +115,26 @@ impl AttemptRecord {
             revocation: self.revocation.into(),
             succeed_on: self.succeed_on.into(),
             wait: Duration::from_millis(self.wait),
-            again_at: self.again_at.map(|moment| at(base, moment)),
+            refused: self.retry.as_ref().and_then(|retry| retry.refused()).transpose()?,
+            again_at: self.retry.as_ref().and_then(|retry| retry.1).map(|moment| at(base, moment)),
         })
+    }
+}
+
+/// Tries before the last, as a list: the class that one was refused with, and when the provider was or can be asked once
+/// more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryRecord(Option<String>, #[serde(default)] Option<i64>);
+
+impl RetryRecord {
+    fn of(attempt: &Attempt, base: Moment) -> Option<Self> {
+        let refused = attempt.refused.map(|class| class.as_str().to_owned());
+        let again_at = attempt.again_at.map(|moment| offset(base, moment));
+        (refused.is_some() || again_at.is_some()).then_some(Self(refused, again_at))
+    }
+
+    fn refused(&self) -> Option<Result<FailureClass, Error>> {
+        self.0.as_deref().map(failure_class)
     }
 }
 
