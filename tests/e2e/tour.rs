@@ -31,6 +31,8 @@ fn assert_shown(output: &Output) {
         "goes down",
         "queued as failover",
         "DELIVERED",
+        "SKIPPED",
+        "attempts on north-sms failed",
     ] {
         assert!(said.contains(part), "{part} is missing in:\n{said}");
     }

@@ -1,6 +1,7 @@
 //! `otter.admin.v1.RateService`.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use otter_contract::admin::v1::{ListRatesRequest, ListRatesResponse, WatchRatesR
 use otter_decision::rates::SegmentRates;
 use otter_delivery::Intake;
 use otter_domain::{Channel, Country, Moment, ProviderName, Segment};
-use otter_evidence::{Rates, Window};
+use otter_evidence::{Freshness, Rates, Window};
 use otter_runtime::Phases;
 use tokio::time::sleep;
 use tonic::{Request, Response, Status};
@@ -36,7 +37,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// Answers operators who look at rates.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RateDesk {
     pub(crate) rates: Arc<Rates>,
     pub(crate) intake: Arc<Intake>,
@@ -57,6 +58,7 @@ struct Row {
     segment: Segment,
     window: Window,
     rates: SegmentRates,
+    last_attempt: Option<Moment>,
 }
 
 impl Row {
@@ -69,6 +71,10 @@ impl Row {
     fn name(&self) -> String {
         let Segment { provider, channel, country } = &self.segment;
         format!("{provider}|{channel}|{country}|{}", self.window.as_str())
+    }
+
+    fn told(&self) -> otter_contract::admin::v1::Rate {
+        rate(&self.segment, self.window, &self.rates, self.last_attempt)
     }
 }
 
@@ -91,16 +97,17 @@ impl RateService for RateDesk {
             vec![b"rates", &window, request.provider.as_bytes(), &channel, request.country.as_bytes()];
         let pages = Pages::new(&self.intake.keys().install, question);
         let after = pages.read(&request.page_token)?;
-        let now = self.intake.books().now();
-        let rows = rows(&self.rates, &filter.expect(READ), now);
+        let freshness = self.rates.freshness(self.intake.books().now());
+        let rows = self.rows(&filter.expect(READ), freshness.at);
         let begin = after.and_then(|name| after_name(&rows, &name)).unwrap_or(0);
         let page = &rows[begin..rows.len().min(begin + size)];
         let is_last = begin + page.len() == rows.len();
         let next = page.last().filter(|_| !is_last).map(|row| pages.after(&row.name()));
         Ok(Response::new(ListRatesResponse {
-            rates: page.iter().map(|row| rate(&row.segment, row.window, &row.rates)).collect(),
+            rates: page.iter().map(Row::told).collect(),
             next_page_token: next.unwrap_or_default(),
-            read_time: Some(timestamp(now)),
+            read_time: Some(timestamp(freshness.at)),
+            age: freshness.age.map(duration),
         }))
     }
 
@@ -116,14 +123,40 @@ impl RateService for RateDesk {
         let interval = request.interval.map_or(Some(INTERVAL), |asked| interval(&mut fields, asked));
         fields.verdict()?;
         let (filter, interval) = (filter.expect(READ), interval.expect(READ));
-        let state = (Arc::clone(&self.rates), Arc::clone(&self.intake), filter, Duration::ZERO);
-        let told = stream::unfold(state, move |(rates, intake, filter, wait)| async move {
+        let state = (self.clone(), filter, Duration::ZERO);
+        let told = stream::unfold(state, move |(desk, filter, wait)| async move {
             sleep(wait).await;
-            let now = intake.books().now();
-            let response = watched(rows(&rates, &filter, now), now);
-            Some((Ok(response), (rates, intake, filter, interval)))
+            let freshness = desk.rates.freshness(desk.intake.books().now());
+            let response = watched(desk.rows(&filter, freshness.at), freshness);
+            Some((Ok(response), (desk, filter, interval)))
         });
         Ok(Response::new(Answers::new(told, hold, self.phases.clone())))
+    }
+}
+
+impl RateDesk {
+    /// All rows that a filter lets through, in order: those of the windows' traffic, and of what was tried before.
+    fn rows(&self, filter: &Filter, now: Moment) -> Vec<Row> {
+        let setup = self.intake.setup();
+        let mut seen = self.rates.seen();
+        seen.retain(|segment, _| filter.lets_through(segment));
+        let mut rows = Vec::new();
+        for window in filter.windows.iter().copied() {
+            let table = self.rates.table(window, now).into_iter();
+            let table = table.filter(|row| filter.lets_through(&row.segment));
+            let mut busy: BTreeMap<_, _> = table.map(|row| (row.segment, row.rates)).collect();
+            for (segment, last) in &seen {
+                if setup.providers.contains_key(&segment.provider) {
+                    busy.entry(segment.clone()).or_insert_with(SegmentRates::none);
+                }
+                if let Some(rates) = busy.remove(segment) {
+                    let (segment, last_attempt) = (segment.clone(), Some(*last));
+                    rows.push(Row { segment, window, rates, last_attempt });
+                }
+            }
+        }
+        rows.sort_by(|one, other| one.key().cmp(&other.key()));
+        rows
     }
 }
 
@@ -155,18 +188,6 @@ fn interval(fields: &mut Fields, asked: prost_types::Duration) -> Option<Duratio
     read
 }
 
-/// All rows that a filter lets through, in order.
-fn rows(rates: &Rates, filter: &Filter, now: Moment) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for window in &filter.windows {
-        let table = rates.table(*window, now).into_iter();
-        let wanted = table.filter(|row| filter.lets_through(&row.segment));
-        rows.extend(wanted.map(|row| Row { segment: row.segment, window: *window, rates: row.rates }));
-    }
-    rows.sort_by(|one, other| one.key().cmp(&other.key()));
-    rows
-}
-
 /// Where the rows after a named one begin; the row itself may have gone since.
 fn after_name(rows: &[Row], name: &str) -> Option<usize> {
     let mut parts = name.split('|');
@@ -180,12 +201,15 @@ fn after_name(rows: &[Row], name: &str) -> Option<usize> {
     Some(rows.partition_point(|row| row.key() <= (&segment, window)))
 }
 
-fn watched(mut rows: Vec<Row>, now: Moment) -> WatchRatesResponse {
+fn watched(mut rows: Vec<Row>, freshness: Freshness) -> WatchRatesResponse {
     if rows.len() > LARGEST_PAGE {
         rows.sort_by_key(|row| Reverse(row.rates.submitted));
         rows.truncate(LARGEST_PAGE);
         rows.sort_by(|one, other| one.key().cmp(&other.key()));
     }
-    let rates = rows.iter().map(|row| rate(&row.segment, row.window, &row.rates)).collect();
-    WatchRatesResponse { rates, read_time: Some(timestamp(now)) }
+    WatchRatesResponse {
+        rates: rows.iter().map(Row::told).collect(),
+        read_time: Some(timestamp(freshness.at)),
+        age: freshness.age.map(duration),
+    }
 }

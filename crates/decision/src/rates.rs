@@ -82,7 +82,8 @@ pub struct SegmentRates {
     pub failed: BTreeMap<FailureClass, u64>,
     /// Of the submitted ones, those that are left out of conversion because others carry their code too.
     pub uncredited: u64,
-    /// Attempts that were not handed over because the breaker was open; they are not among the submitted ones.
+    /// Attempts that were not handed over because a breaker was open or the account too busy; they are not among the
+    /// submitted ones.
     pub skipped: u64,
     /// The share that was accepted.
     pub acceptance: Rate,

@@ -181,7 +181,9 @@ impl Rates {
             *curves = Some((now, Curves::learn(cells.iter().map(cell), CODE_LIFE, now)));
         }
         let (_, curves) = curves.as_ref().expect("they were learnt just now if they were missing");
-        let recent = cells.iter().rev().take_while(|((bucket, ..), _)| now.since(*bucket) < window.length());
+        // Other partitions may have been read since the moment that is asked about.
+        let past = cells.iter().rev().skip_while(|((bucket, ..), _)| *bucket > now);
+        let recent = past.take_while(|((bucket, ..), _)| now.since(*bucket) < window.length());
         by(group, recent.map(cell), curves, window.length(), now)
     }
 

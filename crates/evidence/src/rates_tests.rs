@@ -61,6 +61,9 @@ fn a_window_sees_no_further_than_its_length() {
     rates.learn(home(0), ages.map(|age| cell_of(ago(age), segment("alpha", Channel::Sms), &one)).into(), NOW);
     let seen = Window::ALL.map(|window| rates.total(window, NOW).unwrap().submitted);
     assert_eq!(seen, [1, 2, 3]);
+    let before =
+        Window::ALL.map(|window| rates.total(window, NOW - Duration::from_secs(80)).unwrap().submitted);
+    assert_eq!(before, [1, 1, 2], "nor into what comes later");
 }
 
 #[test]

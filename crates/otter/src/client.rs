@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Watch(watch::Arguments),
     /// Follow all events of the tenant
     Events(events::Arguments),
-    /// Show what share of codes arrive and what share are typed in
+    /// Show what share of codes arrive and what share are typed in; exits with 1 if they are old
     Rates(rates::Arguments),
     /// Show how providers are doing; pause and resume them
     Providers(providers::Arguments),

@@ -22,6 +22,7 @@ mod words;
 
 use screen::Width;
 
+pub(crate) use rates::is_old;
 pub(crate) use refusal::Refusal;
 pub(crate) use screen::{Format, Screen};
 pub(crate) use timeline::Timeline;

@@ -157,7 +157,7 @@ impl Readings {
     pub(crate) fn register(&self, meter: &Meter) {
         self.observe(meter, &catalogue::SEGMENT_RATE, |latest, gauge| {
             for (labels, (hits, sample)) in latest.rates.iter().filter(|(_, (_, sample))| *sample > 0.0) {
-                gauge.observe(hits / sample, &labels.attributes());
+                gauge.observe((hits / sample).min(1.0), &labels.attributes());
             }
         });
         self.observe(meter, &catalogue::SEGMENT_SAMPLE, |latest, gauge| {

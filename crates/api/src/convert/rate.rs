@@ -1,13 +1,18 @@
 //! Rates as the wire tells them.
 
 use otter_contract::admin::v1 as admin;
-use otter_decision::rates::{Rate, SegmentRates};
-use otter_domain::{FailureClass, Segment};
+use otter_decision::rates::{Basis, Rate, SegmentRates};
+use otter_domain::{FailureClass, Moment, Segment};
 use otter_evidence::Window;
 
-use super::channel;
+use super::{channel, timestamp};
 
-pub(crate) fn rate(segment: &Segment, over: Window, rates: &SegmentRates) -> admin::Rate {
+pub(crate) fn rate(
+    segment: &Segment,
+    over: Window,
+    rates: &SegmentRates,
+    last_attempt: Option<Moment>,
+) -> admin::Rate {
     admin::Rate {
         provider: segment.provider.to_string(),
         channel: channel(segment.channel).into(),
@@ -22,12 +27,23 @@ pub(crate) fn rate(segment: &Segment, over: Window, rates: &SegmentRates) -> adm
         acceptance: share(&rates.acceptance),
         delivery: share(&rates.delivery),
         conversion: share(&rates.conversion),
+        uncredited: rates.uncredited,
+        skipped: rates.skipped,
+        last_attempt_time: last_attempt.map(timestamp),
     }
 }
 
 fn share(rate: &Rate) -> Option<admin::Share> {
-    let Rate { count: _, of: _, denominator, value, low, high, basis: _ } = *rate;
-    value.map(|value| admin::Share { value, low, high, denominator })
+    let Rate { count: _, of: _, denominator, value, low, high, basis: rests_on } = *rate;
+    value.map(|value| admin::Share { value, low, high, denominator, basis: basis(rests_on).into() })
+}
+
+fn basis(basis: Basis) -> admin::ShareBasis {
+    match basis {
+        Basis::Own => admin::ShareBasis::Own,
+        Basis::Borrowed => admin::ShareBasis::Borrowed,
+        Basis::Raw => admin::ShareBasis::Raw,
+    }
 }
 
 fn window(window: Window) -> admin::RateWindow {

@@ -149,6 +149,35 @@ async fn rates_are_told_per_segment_and_window() {
         assert_eq!(rate.acceptance.as_ref().unwrap().value, 1.0);
     }
     assert!(listed.read_time.is_some());
+    assert!(listed.age.is_some_and(|age| age.seconds < 10), "{:?}", listed.age);
+}
+
+#[tokio::test]
+async fn what_has_no_traffic_any_more_keeps_its_row_with_its_last_moment() {
+    let house = with_traffic().await;
+    house.wait(Duration::from_secs(400)).await;
+    house.rates.refresh(house.store.as_ref()).await.unwrap();
+    let listed = rates(&house, ListRatesRequest::default()).await.unwrap();
+    let told: Vec<_> = listed.rates.iter().map(|rate| (rate.window(), rate.submitted)).collect();
+    assert_eq!(told, [(RateWindow::OneMinute, 0), (RateWindow::FiveMinutes, 0), (RateWindow::OneHour, 2)]);
+    let last = |rate: &otter_contract::admin::v1::Rate| rate.last_attempt_time.unwrap().seconds;
+    let read_at = listed.read_time.unwrap().seconds;
+    assert!(listed.rates.iter().all(|rate| (400..440).contains(&(read_at - last(rate)))));
+}
+
+#[tokio::test]
+async fn rates_of_a_store_that_is_not_read_are_those_of_then_and_say_so() {
+    let house = with_traffic().await;
+    let before = rates(&house, ListRatesRequest::default()).await.unwrap();
+    house.wait(Duration::from_secs(90)).await;
+    let old = rates(&house, ListRatesRequest::default()).await.unwrap();
+    assert!(old.age.is_some_and(|age| age.seconds >= 90), "{:?}", old.age);
+    assert_eq!(old.rates, before.rates, "nothing is known of the time since");
+    let request = by("operator", WatchRatesRequest::default());
+    let mut stream = house.rates().watch_rates(request).await.unwrap().into_inner();
+    let told = stream.message().await.unwrap().unwrap();
+    assert_eq!((told.read_time, told.rates), (old.read_time, old.rates));
+    assert!(told.age.is_some_and(|age| age.seconds >= 90), "{:?}", told.age);
 }
 
 #[tokio::test]

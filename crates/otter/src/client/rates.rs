@@ -8,7 +8,7 @@ use otter_contract::admin::v1::{ListRatesRequest, ListRatesResponse, RateWindow,
 use super::connect::{Caller, Connection};
 use super::failure::{Answer, Failure};
 use super::values::{ChannelName, channel, contract_span, span};
-use crate::show::{Format, Screen, Shown as _};
+use crate::show::{Format, Screen, Shown as _, is_old};
 
 /// The most rates of a page; the server refuses more.
 const PAGE: i32 = 1000;
@@ -59,13 +59,17 @@ impl From<Window> for RateWindow {
     }
 }
 
-/// Prints the rates once, or again and again.
+/// Prints the rates once, or again and again. Old ones are no answer to what the rates are.
 pub(super) async fn run(arguments: Arguments, screen: &mut Screen) -> Result<Answer, Failure> {
     let caller = arguments.connection.open().await?;
     if arguments.watch {
         follow(&caller, arguments, screen).await?;
     } else {
-        screen.answer(&list(&caller, arguments).await?)?;
+        let listed = list(&caller, arguments).await?;
+        screen.answer(&listed)?;
+        if is_old(listed.age.as_ref()) {
+            return Ok(Answer::No);
+        }
     }
     Ok(Answer::Yes)
 }
@@ -84,7 +88,7 @@ async fn list(caller: &Caller, arguments: Arguments) -> Result<ListRatesResponse
     loop {
         let page = caller.rates().list_rates(caller.request(request.clone())).await?.into_inner();
         all.rates.extend(page.rates);
-        all.read_time = page.read_time;
+        (all.read_time, all.age) = (page.read_time, page.age);
         if page.next_page_token.is_empty() {
             return Ok(all);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use otter_contract::admin::v1::Rate;
 use otter_contract::v1::watch_otp_response::Update;
 use otter_contract::v1::{Channel, Verification};
 use otter_runtime::OsDice;
@@ -56,10 +57,12 @@ async fn acts(stage: &Stage, service: &Service, vendor: &Arc<Vendor>) -> Result<
         stage.tell(Timeline::begin(&verification).1);
     }
     stage.act(4, "What share arrived, and what share was typed in");
-    stage.tell(service.rates().await?.text(None));
+    let listed = service.rates().await?;
+    stage.tell(listed.text(None));
     stage.tell(
-        "Shares are corrected for codes that are too young to judge; they settle while Otter stays up.",
+        "Shares appear while Otter stays up: a code is judged when it has had five minutes to arrive and be typed.",
     );
+    stage.tell(outage(&listed.rates));
     let verified = experiences.iter().filter(|experience| experience.verified).count();
     stage.tell(format!(
         "{} of {} people typed their code, although {} was down for a third of the time.",
@@ -68,6 +71,20 @@ async fn acts(stage: &Stage, service: &Service, vendor: &Arc<Vendor>) -> Result<
         ACCOUNTS[0],
     ));
     Ok(())
+}
+
+/// What the outage was to the provider that had it.
+fn outage(rates: &[Rate]) -> String {
+    let own = rates.iter().filter(|rate| rate.provider == ACCOUNTS[0]);
+    let (failed, skipped) = own.fold((0, 0), |(failed, skipped), rate| {
+        (failed + rate.submitted - rate.accepted - rate.ambiguous, skipped + rate.skipped)
+    });
+    format!(
+        "While it was down, {} attempts on {} failed and {} were skipped; all other codes went another way at once.",
+        Tone::Strong.paint(failed.to_string()),
+        ACCOUNTS[0],
+        Tone::Strong.paint(skipped.to_string()),
+    )
 }
 
 /// Follows one code from the call to the right answer.

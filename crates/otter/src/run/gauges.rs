@@ -43,9 +43,12 @@ impl Gauges {
     }
 
     fn rates(&self) {
-        let now = self.books.now();
+        let freshness = self.view.rates.freshness(self.books.now());
+        if freshness.is_old() {
+            return self.metrics.set_rates(&[]);
+        }
         let rows = Window::ALL.into_iter().flat_map(|window| {
-            let table = self.view.rates.table(window, now);
+            let table = self.view.rates.table(window, freshness.at);
             table.into_iter().flat_map(move |row| readings(window, &row.segment, &row.rates))
         });
         self.metrics.set_rates(&rows.collect::<Vec<_>>());

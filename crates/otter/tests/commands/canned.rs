@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use otter_contract::admin::v1::{
     DeadLetter, DeadLetterReason, Lock, LockState, Provider, ProviderHealth, ProviderState, Rate, RateWindow,
-    Share,
+    Share, ShareBasis,
 };
 use otter_contract::v1::event::Kind;
 use otter_contract::v1::watch_otp_response::Update;
@@ -19,6 +19,10 @@ pub(crate) const CODE: &str = "042137";
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp { seconds: 1_785_153_600 + seconds, nanos: 0 }
+}
+
+pub(crate) fn age(seconds: i64) -> prost_types::Duration {
+    prost_types::Duration { seconds, nanos: 0 }
 }
 
 pub(crate) fn accepted(is_dry_run: bool) -> SendOtpResponse {
@@ -151,8 +155,17 @@ pub(crate) fn rate(provider: &str) -> Rate {
         delivered: 95,
         verified: 80,
         acceptance: None,
-        delivery: Some(Share { value: 0.95, low: 0.888, high: 0.978, denominator: 100.0 }),
+        delivery: Some(Share {
+            value: 0.95,
+            low: 0.888,
+            high: 0.978,
+            denominator: 100.0,
+            basis: ShareBasis::Own.into(),
+        }),
         conversion: None,
+        uncredited: 0,
+        skipped: 0,
+        last_attempt_time: Some(at(0)),
     }
 }
 

@@ -257,13 +257,26 @@ fn rates_are_read_to_the_last_page() {
         run.output,
         "\
 rates at 2026-07-27 12:00:00 UTC
-PROVIDER  CHANNEL  IN  OVER  SENT  ACCEPTED  MAYBE           DELIVERED            VERIFIED
-sms-a     sms      DE  5m     100        99      1  95   95.0  (89-98)  80               -
-sms-b     sms      DE  5m     100        99      1  95   95.0  (89-98)  80               -
+PROVIDER  CHANNEL  IN  OVER  SENT  FAILED  ACCEPTED  MAYBE  SKIPPED           DELIVERED            VERIFIED
+sms-a     sms      DE  5m     100       0        99      1        0  95   95.0  (89-98)  80               -
+sms-b     sms      DE  5m     100       0        99      1        0  95   95.0  (89-98)  80               -
+- not known yet: the codes are too young, or too few
 "
     );
+    assert_eq!(run.code, 0, "{}", run.errors);
     let pages = server.seen().rates.iter().map(|page| page.page_token.clone()).collect::<Vec<_>>();
     assert_eq!(pages, ["", "second"]);
+}
+
+#[test]
+fn rates_of_a_store_that_is_away_are_told_as_such_and_are_no_success() {
+    let server = Server::start();
+    for format in [&["--json"][..], &[]] {
+        let run = otter(&server.url(), &[&["rates", "--provider", "away"], format].concat());
+        assert_eq!(run.code, 1, "{}", run.errors);
+        let told = if format.is_empty() { "which is 73 s ago" } else { "\"73s\"" };
+        assert!(run.output.contains(told), "{}", run.output);
+    }
 }
 
 #[test]

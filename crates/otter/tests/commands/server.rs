@@ -193,6 +193,8 @@ impl RateService for Desk {
             rates: vec![canned::rate(if is_first { "sms-a" } else { "sms-b" })],
             next_page_token: if is_first { "second" } else { "" }.to_owned(),
             read_time: Some(canned::at(0)),
+            // A provider of this name is asked for by the test of a store that is away.
+            age: Some(canned::age(if request.provider == "away" { 73 } else { 1 })),
         }))
     }
 
@@ -202,6 +204,7 @@ impl RateService for Desk {
             Ok(WatchRatesResponse {
                 rates: vec![canned::rate(provider)],
                 read_time: Some(canned::at(seconds)),
+                age: Some(canned::age(1)),
             })
         };
         Ok(story(vec![picture("sms-a", 0), picture("sms-b", 2), Err(canned::draining())]))
