@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use attempt::{
     AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, FailureRecord, OriginRecord, PhaseRecord,
-    ReceiptRecord, RevocationRecord, SlotRecord, SpeaksOfRecord, SucceedOnRecord,
+    ReceiptRecord, RetryRecord, RevocationRecord, SlotRecord, SpeaksOfRecord, SucceedOnRecord,
 };
 pub use plain::{PlainRecord, StateRecord};
 pub(crate) use private::PrivateRecord;
