@@ -35,6 +35,7 @@ pub(crate) fn whole(whole: &Whole<'_>) {
         for (name, purpose) in &entry.tenant.policy.purposes {
             purpose_works(whole, &format!("tenants.{id}.purposes.{name}"), purpose, entry);
         }
+        own_words_are_spoken(whole, &format!("tenants.{id}"), entry);
     }
     callers_differ(whole);
     sends_are_finished(whole);
@@ -104,6 +105,32 @@ fn purpose_works(whole: &Whole<'_>, path: &str, purpose: &PurposePolicy, entry: 
             whole.notes.warning(format!("{path}.route"), message);
         }
         PaymentPolicy::NotAPayment => templates_fit(whole, path, purpose, entry),
+    }
+}
+
+/// A text for calls has to be in a language that every voice on its way speaks. Built-in texts that a voice does not speak
+/// are refused when they are sent, and the next provider goes.
+fn own_words_are_spoken(whole: &Whole<'_>, path: &str, entry: &TenantEntry) {
+    for (index, text) in entry.texts.overrides.iter().enumerate() {
+        if text.channel != Channel::Voice {
+            continue;
+        }
+        let purposes = entry.tenant.policy.purposes.values();
+        let routes = purposes
+            .filter(|purpose| text.purpose.as_ref().is_none_or(|name| *name == purpose.name))
+            .filter_map(|purpose| whole.routes.get(&purpose.route));
+        let steps = routes.flat_map(|route| &route.steps).filter(|step| step.channel == Channel::Voice);
+        let mute = steps.flat_map(|step| &step.providers).find(|listed| {
+            let configured = whole.providers.get(&listed.name);
+            configured.is_some_and(|configured| !configured.provider.capabilities.speaks(&text.locale))
+        });
+        if let Some(mute) = mute {
+            let (locale, name) = (text.locale.as_str(), mute.name.as_str());
+            whole.notes.problem(
+                format!("{path}.texts[{}].locale", entry.places.text(index)),
+                format!("is {locale:?}, which no voice of {name:?} speaks; must be a language that it speaks, or leave the text out"),
+            );
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use otter_domain::{Channel, ProviderName};
+use otter_domain::{Channel, Locale, ProviderName};
 use otter_provider::{
     Capabilities, ChannelAbility, Fields, Problem as VendorProblem, Provider, Registration,
 };
@@ -112,7 +112,10 @@ fn acme(_: &ProviderName, table: &Table) -> Result<Provider, Vec<VendorProblem>>
     fields.text("account");
     fields.required_secret("auth_token");
     fields.finish()?;
-    Ok(provider(&[Channel::Sms, Channel::Voice], true))
+    let mut provider = provider(&[Channel::Sms, Channel::Voice], true);
+    provider.capabilities.languages =
+        ["de", "en", "fr"].map(|tag| Locale::parse(tag).ok()).into_iter().collect();
+    Ok(provider)
 }
 
 fn chat(_: &ProviderName, table: &Table) -> Result<Provider, Vec<VendorProblem>> {
@@ -140,6 +143,7 @@ fn provider(channels: &[Channel], receipts: bool) -> Provider {
         concurrency: 1,
         rate: None,
         timeout: Duration::from_secs(10),
+        languages: None,
     };
     Provider { capabilities, sender: None, revoker: None, receipts: None }
 }

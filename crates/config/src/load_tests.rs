@@ -246,6 +246,24 @@ fn callers_are_told_apart() {
 }
 
 #[test]
+fn a_text_for_calls_is_in_a_language_that_the_voices_speak() {
+    let with = |locale: &str, channel: &str| {
+        let text = "\"{code} is your {brand} code. Again: {code}.\"";
+        changed(
+            "texts = [",
+            &format!("texts = [{{ locale = \"{locale}\", channel = \"{channel}\", text = {text} }}, "),
+        )
+    };
+    for spoken in ["en", "de-AT", "fr-CA"] {
+        assert!(loaded(&with(spoken, "voice")).is_ok(), "{spoken}");
+    }
+    assert!(loaded(&with("cy", "rcs").replace(" Again: {code}.", "")).is_ok());
+    let problem = problem(&with("cy", "voice"));
+    assert_eq!(problem.path, "tenants.shop.texts[0].locale");
+    assert!(problem.message.contains("\"cy\"") && problem.message.contains("acme-eu"), "{problem:?}");
+}
+
+#[test]
 fn texts_are_checked_when_the_configuration_is_loaded() {
     refused("{code} is your {brand} code.", "hello {brand}", "tenants.shop.texts[0]", "{code}");
     refused(

@@ -17,6 +17,13 @@ pub(crate) struct Places {
     templates: Vec<usize>,
 }
 
+impl Places {
+    /// Where the text that was read as this one stands in the file's list.
+    pub(crate) fn text(&self, index: usize) -> usize {
+        self.texts.get(index).copied().unwrap_or(index)
+    }
+}
+
 pub(crate) fn read(
     section: &Section<'_>,
     purposes: &BTreeMap<PurposeName, PurposePolicy>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_domain::{Channel, Country};
+use otter_domain::{Channel, Country, Locale};
 
 /// What a configured vendor account can do. Planning and the worker pool read it; it does not change until the
 /// configuration does.
@@ -18,6 +18,9 @@ pub struct Capabilities {
     pub rate: Option<u32>,
     /// How long one request may take before its outcome is ambiguous.
     pub timeout: Duration,
+    /// The languages that its voices speak; a tag covers its regions. `None` if it has no voice, or speaks whatever it is
+    /// given.
+    pub languages: Option<Vec<Locale>>,
 }
 
 impl Capabilities {
@@ -29,6 +32,12 @@ impl Capabilities {
     /// Whether it may be used for a country.
     pub fn serves(&self, country: Country) -> bool {
         self.countries.as_ref().is_none_or(|countries| countries.contains(&country))
+    }
+
+    /// Whether its voices speak a language, in whatever region.
+    pub fn speaks(&self, language: &Locale) -> bool {
+        let has = |languages: &Vec<Locale>| languages.iter().any(|known| language.distance(known).is_some());
+        self.languages.as_ref().is_none_or(has)
     }
 }
 

@@ -346,6 +346,7 @@ fn account(name: &str, channel: Channel) -> (ProviderName, Provider) {
         concurrency: 1,
         rate: None,
         timeout: Duration::from_secs(5),
+        languages: None,
     };
     (provider(name), Provider { capabilities, sender: None, revoker: None, receipts: None })
 }

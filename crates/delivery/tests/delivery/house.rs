@@ -357,6 +357,7 @@ fn configured(plan: &Plan, name: &str, vendor: &Arc<Vendor>) -> Provider {
             concurrency: plan.concurrency,
             rate: plan.rate,
             timeout: seconds(20),
+            languages: None,
         },
         sender: Some(vendor.clone()),
         revoker: Some(vendor.clone()),

@@ -383,6 +383,7 @@ impl Town {
                 concurrency: self.rules.concurrency,
                 rate: None,
                 timeout: TIMEOUT,
+                languages: None,
             };
             (name, Provider { capabilities, sender: Some(line.clone()), revoker: Some(line), receipts: None })
         };

@@ -114,6 +114,7 @@ fn capabilities(fields: &mut Fields<'_>) -> Capabilities {
         concurrency: concurrency.unwrap_or(CONCURRENCY),
         rate: fields.number("rate", 1..=10_000),
         timeout: fields.span("timeout", Duration::from_secs(1)..=Duration::from_secs(60)).unwrap_or(TIMEOUT),
+        languages: None,
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn configure(_: &ProviderName, table: &Table) -> Result<Provider, Vec
         concurrency: concurrency.unwrap_or(CONCURRENCY),
         rate,
         timeout: timeout.unwrap_or(TIMEOUT),
+        languages: None,
     };
     let messages = authorization.map(|authorization| Messages { base_url, authorization });
     let (sender, revoker) = messages.map(|messages| wire(messages, capabilities.timeout)).unzip();

@@ -6,8 +6,11 @@
 //! an account up.
 
 mod account;
+mod codes;
 mod errors;
 mod hangup;
+mod languages;
+mod reading;
 mod receipts;
 #[cfg(test)]
 mod sample;
@@ -16,6 +19,7 @@ mod settings;
 mod signature;
 mod voice;
 
+pub use codes::CODES;
 use otter_provider::Registration;
 
 /// Twilio as the catalogue lists it.

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use otter_domain::{Content, ErrorClass, Failure, FailureClass, ProviderReference, SmsText, Spoken};
 use otter_provider::Dispatch;
 use otter_provider_http::{Codec, Form, Request, Response, json, unreadable};
 use serde::Deserialize;
 
 use crate::account::Account;
-use crate::errors;
-use crate::voice::{MAX_TWIML, Voices};
+use crate::languages::Voices;
+use crate::reading::Reading;
+use crate::voice::{MAX_TWIML, twiml};
+use crate::{CODES, errors};
 
 /// What Twilio accepts as the time that a message may wait in its queue, in seconds.
 const VALIDITY_PERIOD: (u64, u64) = (1, 36_000);
@@ -17,8 +20,9 @@ const VALIDITY_PERIOD: (u64, u64) = (1, 36_000);
 /// How long a phone rings. Longer than most people need, shorter than most mailboxes wait.
 const RINGING: Duration = Duration::from_secs(25);
 
-/// How long a call lasts at most (FMT-51), in seconds.
-const TIME_LIMIT: &str = "45";
+/// The parameter of a call's callback URL that says after how many seconds the code was heard. Twilio signs it with the
+/// rest of the URL, so nobody else can write it.
+pub(crate) const HEARD: &str = "heard";
 
 /// Appended to the callback URL: repeat a callback up to three times when we cannot be reached or answer 5xx. The
 /// default is a single repeat, and only if connecting timed out. Twilio neither sends nor signs the fragment
@@ -49,6 +53,8 @@ pub(crate) enum MessageSender {
 pub(crate) struct Caller {
     pub(crate) from: String,
     pub(crate) voices: Voices,
+    /// Whether Twilio is asked who answers.
+    pub(crate) detects_machines: bool,
 }
 
 impl Codec for SendCodec {
@@ -68,9 +74,8 @@ impl Codec for SendCodec {
         }
         let created: Created = json(response)?;
         if let Some(code) = created.error_code {
-            let (class, error) =
-                errors::meaning(code).unwrap_or((FailureClass::Rejected, ErrorClass::Unknown));
-            return Err(Failure::new(class, error).with_code(code));
+            // The message failed at once, so a receipt would say the same.
+            return Err(CODES.answered(code.into(), StatusCode::BAD_REQUEST.as_u16()));
         }
         ProviderReference::parse(&created.sid).map(Some).map_err(|_| unreadable())
     }
@@ -86,37 +91,51 @@ impl SendCodec {
             MessageSender::Service(service) => form.field("MessagingServiceSid", service),
         };
         let form = form.field("Body", text.text.reveal()).field("ValidityPeriod", &validity);
-        let form = with_callback(form, dispatch);
+        let form = match &dispatch.callback_url {
+            Some(url) => form.field("StatusCallback", &format!("{url}{CALLBACK_REPEATS}")),
+            None => form,
+        };
         self.account.post(&["Messages.json"], "/2010-04-01/Accounts/{account}/Messages.json", form)
     }
 
     fn call(&self, dispatch: &Dispatch, spoken: &Spoken, caller: &Caller) -> Result<Request, Failure> {
-        let twiml = caller.voices.twiml(spoken);
+        let refused = Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected);
+        let speaker = caller.voices.speaker(&spoken.locale, dispatch.number.country()).ok_or(refused)?;
+        let twiml = twiml(spoken, speaker);
         if twiml.reveal().chars().count() > MAX_TWIML {
-            return Err(Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected));
+            return Err(refused);
         }
+        let reading = Reading::of(spoken, speaker);
         let ringing = dispatch.validity.min(RINGING).as_secs().max(1).to_string();
         let form = Form::new()
             .field("To", dispatch.number.reveal())
             .field("From", &caller.from)
             .field("Twiml", twiml.reveal())
             .field("Timeout", &ringing)
-            .field("TimeLimit", TIME_LIMIT);
-        let form = with_callback(form, dispatch);
-        let form = if dispatch.callback_url.is_some() {
-            form.field("StatusCallbackEvent", "ringing").field("StatusCallbackEvent", "completed")
-        } else {
-            form
+            .field("TimeLimit", &reading.limit.as_secs().to_string());
+        let form = match &dispatch.callback_url {
+            Some(url) => {
+                let mark = if url.contains('?') { '&' } else { '?' };
+                let url = format!("{url}{mark}{HEARD}={}{CALLBACK_REPEATS}", reading.heard.as_secs());
+                watched(form, &url, caller.detects_machines)
+            }
+            None => form,
         };
         Ok(self.account.post(&["Calls.json"], "/2010-04-01/Accounts/{account}/Calls.json", form))
     }
 }
 
-fn with_callback(form: Form, dispatch: &Dispatch) -> Form {
-    match &dispatch.callback_url {
-        Some(url) => form.field("StatusCallback", &format!("{url}{CALLBACK_REPEATS}")),
-        None => form,
+/// Asks for what becomes of a call. Who answered is found out while the code is read, so that nobody waits in silence,
+/// and is told in a callback of its own.
+fn watched(form: Form, url: &str, detects_machines: bool) -> Form {
+    let form = form
+        .field("StatusCallback", url)
+        .field("StatusCallbackEvent", "ringing")
+        .field("StatusCallbackEvent", "completed");
+    if !detects_machines {
+        return form;
     }
+    form.field("MachineDetection", "Enable").field("AsyncAmd", "true").field("AsyncAmdStatusCallback", url)
 }
 
 /// The part of a created message or call that matters. `status` is always some form of "queued".
@@ -130,16 +149,16 @@ struct Created {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::collections::BTreeMap;
-
     use otter_domain::{Code, Locale, Secret};
     use proptest::prelude::*;
+    use url::form_urlencoded;
 
     use super::*;
     use crate::sample;
 
     fn codec(messages: MessageSender) -> SendCodec {
-        let calls = Caller { from: "+15005550006".into(), voices: Voices::new(BTreeMap::new()) };
+        let calls =
+            Caller { from: "+15005550006".into(), voices: Voices::built_in(), detects_machines: true };
         SendCodec { account: sample::account(), messages: Some(messages), calls: Some(calls) }
     }
 
@@ -149,11 +168,11 @@ mod tests {
 
     fn spoken(intro: &str) -> Content {
         Content::Voice(Spoken {
-            locale: Locale::parse("de-AT").unwrap(),
+            locale: Locale::parse("de").unwrap(),
             intro: intro.into(),
             code: Code::parse("042137").unwrap(),
-            again: "Again".into(),
-            goodbye: "Goodbye.".into(),
+            again: "Noch einmal".into(),
+            goodbye: "Auf Wiederhören".into(),
         })
     }
 
@@ -161,9 +180,8 @@ mod tests {
         Content::Sms(SmsText { text: Secret::new(text), parts: 1, unicode: false })
     }
 
-    fn golden(request: &Request, fixture: &str) {
-        let lines: Vec<_> = std::str::from_utf8(&request.body).unwrap().split('&').collect();
-        assert_eq!(lines, fixture.lines().collect::<Vec<_>>());
+    fn fields(request: &Request) -> Vec<String> {
+        form_urlencoded::parse(&request.body).map(|(name, value)| format!("{name}={value}")).collect()
     }
 
     #[test]
@@ -175,7 +193,8 @@ mod tests {
         assert_eq!(request.url.as_str(), path);
         assert_eq!(request.headers["authorization"], "Basic U0sxOnNlc2FtZQ==");
         assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
-        golden(&request, include_str!("../fixtures/message.form.txt"));
+        let expected: Vec<_> = include_str!("../fixtures/message.form.txt").lines().collect();
+        assert_eq!(fields(&request), expected);
     }
 
     #[test]
@@ -201,7 +220,50 @@ mod tests {
     fn a_call_is_written_as_the_vendor_documents_it() {
         let request = by_service().encode(&sample::dispatch(spoken("Ihr Code ist"))).unwrap();
         assert!(request.url.path().ends_with("/Calls.json"));
-        golden(&request, include_str!("../fixtures/call.form.txt"));
+        let twiml = include_str!("../fixtures/call.twiml.xml").trim_end();
+        let expected = include_str!("../fixtures/call.form.txt").replace("{twiml}", twiml);
+        assert_eq!(fields(&request), expected.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_call_may_last_as_long_as_it_takes_and_says_when_it_was_heard() {
+        let seconds = |code: &str, intro: &str| {
+            let Content::Voice(spoken) = spoken(intro) else { unreachable!("made two lines above") };
+            let content = Content::Voice(Spoken { code: Code::parse(code).unwrap(), ..spoken });
+            let fields = fields(&by_service().encode(&sample::dispatch(content)).unwrap());
+            let limit = fields.iter().find_map(|field| field.strip_prefix("TimeLimit=")).unwrap();
+            let callback = fields.iter().find(|field| field.starts_with("StatusCallback=")).unwrap();
+            let heard = callback.split_once("?heard=").unwrap().1.split_once('#').unwrap().0;
+            (heard.parse::<u64>().unwrap(), limit.parse::<u64>().unwrap())
+        };
+        let (short, short_limit) = seconds("042137", "Ihr Code ist");
+        let payment = "Du zahlst 1.249,90 EUR an Lange Namen Handels-GmbH mit ExampleCo. Dein Code lautet";
+        let (long, long_limit) = seconds("0421370421", payment);
+        assert!((8..=11).contains(&short) && (30..=50).contains(&short_limit), "{short} {short_limit}");
+        assert!((17..=26).contains(&long) && long_limit > 48, "{long} {long_limit}");
+    }
+
+    #[test]
+    fn nothing_is_asked_about_a_call_without_a_callback_or_about_machines_where_it_is_off() {
+        let encoded = |codec: SendCodec, callback_url: Option<&str>| {
+            let callback_url = callback_url.map(str::to_owned);
+            let dispatch = Dispatch { callback_url, ..sample::dispatch(spoken("Ihr Code ist")) };
+            fields(&codec.encode(&dispatch).unwrap()).join("\n")
+        };
+        let silent = encoded(by_service(), None);
+        assert!(!silent.contains("Callback") && !silent.contains("Machine"), "{silent}");
+        let caller = Caller { detects_machines: false, ..by_service().calls.unwrap() };
+        let off = SendCodec { calls: Some(caller), ..by_service() };
+        let off = encoded(off, Some("https://otp.example.net/receipts/a/b"));
+        assert!(off.contains("StatusCallback=") && !off.contains("Machine") && !off.contains("Amd"), "{off}");
+    }
+
+    #[test]
+    fn a_language_that_nobody_speaks_is_refused_before_sending() {
+        let Content::Voice(spoken) = spoken("x") else { unreachable!("made two lines above") };
+        let content = Content::Voice(Spoken { locale: Locale::parse("sw").unwrap(), ..spoken });
+        let failure = by_service().encode(&sample::dispatch(content)).unwrap_err();
+        assert_eq!(failure, Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected));
     }
 
     #[test]

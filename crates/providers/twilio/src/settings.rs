@@ -1,6 +1,5 @@
 //! The settings of one Twilio account.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use toml::Table;
 
 use crate::account::Account;
 use crate::hangup::HangupCodec;
+use crate::languages::Voices;
 use crate::receipts::Receipts;
 use crate::send::{Caller, MessageSender, SendCodec};
 use crate::signature::SigningKeys;
-use crate::voice::Voices;
 
 const CHANNELS: [Channel; 2] = [Channel::Sms, Channel::Voice];
 const CONCURRENCY: u16 = 32;
@@ -46,6 +45,7 @@ pub(crate) fn configure(_: &ProviderName, table: &Table) -> Result<Provider, Vec
         concurrency: concurrency.unwrap_or(CONCURRENCY),
         rate,
         timeout,
+        languages: calls.as_ref().map(|caller| caller.voices.languages()),
     };
     let Credentials { sending, verifying } = credentials;
     let client = Client::new();
@@ -131,8 +131,9 @@ fn message_sender(fields: &mut Fields<'_>) -> Option<MessageSender> {
 fn caller(fields: &mut Fields<'_>) -> Option<Caller> {
     let from = fields.text("voice_from");
     let voices = voices(fields);
+    let detects_machines = fields.switch("machine_detection", true);
     match from {
-        Some(from) if is_number(&from) => Some(Caller { from, voices }),
+        Some(from) if is_number(&from) => Some(Caller { from, voices, detects_machines }),
         Some(_) => {
             fields.problem("voice_from", "must be a number such as +4915123456789 that may place calls");
             None
@@ -142,11 +143,16 @@ fn caller(fields: &mut Fields<'_>) -> Option<Caller> {
 }
 
 fn voices(fields: &mut Fields<'_>) -> Voices {
-    let mut chosen = BTreeMap::new();
+    let mut voices = Voices::built_in();
     for (tag, voice) in fields.table("voices").into_iter().flatten() {
         match (Locale::parse(tag), voice.as_str().filter(|voice| !voice.is_empty())) {
             (Ok(locale), Some(voice)) => {
-                chosen.insert(locale, voice.to_owned());
+                if !voices.choose(locale, voice) {
+                    fields.problem(
+                        format!("voices.{tag}"),
+                        "is for a language that Twilio does not speak; must be one of its own such as en-GB or fil",
+                    );
+                }
             }
             (Err(_), _) => {
                 fields.problem(format!("voices.{tag}"), "must be a language tag such as en or pt-BR")
@@ -156,7 +162,7 @@ fn voices(fields: &mut Fields<'_>) -> Voices {
             }
         }
     }
-    Voices::new(chosen)
+    voices
 }
 
 /// Unless said otherwise, the channels that have a sender.
@@ -282,8 +288,10 @@ mod tests {
             &["from"],
         );
         check(
-            &format!("{ACCOUNT}{KEY}from = \"12345\"\n[voices]\n\"not a tag\" = \"x\"\nde = 1"),
-            &["voices.de", "voices.not a tag"],
+            &format!(
+                "{ACCOUNT}{KEY}from = \"12345\"\n[voices]\n\"not a tag\" = \"x\"\nde = 1\nsw = \"alice\""
+            ),
+            &["voices.de", "voices.not a tag", "voices.sw"],
         );
     }
 

@@ -4,111 +4,56 @@
 //! asked for: what Twilio does after a key has to be fetched from an address of ours, which would have to know the
 //! code.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use otter_domain::{Locale, Secret, Spoken};
+use otter_domain::{Secret, Spoken};
+
+use crate::languages::Speaker;
+use crate::reading::PAUSE;
 
 /// What Twilio takes as inline TwiML, in characters.
 pub(crate) const MAX_TWIML: usize = 4000;
 
-/// Languages with their `language` attribute and a voice that speaks it and understands SSML. The first row of a
-/// language serves its other regions. Twilio refuses to speak when voice and language do not belong together.
-const VOICES: &[(&str, &str, &str)] = &[
-    ("ar", "arb", "Polly.Zeina"),
-    ("da", "da-DK", "Polly.Naja"),
-    ("de", "de-DE", "Polly.Vicki"),
-    ("en", "en-US", "Polly.Joanna"),
-    ("en-AU", "en-AU", "Polly.Nicole"),
-    ("en-GB", "en-GB", "Polly.Amy"),
-    ("en-IN", "en-IN", "Polly.Raveena"),
-    ("es", "es-ES", "Polly.Conchita"),
-    ("es-MX", "es-MX", "Polly.Mia"),
-    ("fr", "fr-FR", "Polly.Celine"),
-    ("fr-CA", "fr-CA", "Polly.Chantal"),
-    ("hi", "hi-IN", "Polly.Aditi"),
-    ("id", "id-ID", "Google.id-ID-Standard-A"),
-    ("it", "it-IT", "Polly.Carla"),
-    ("ja", "ja-JP", "Polly.Mizuki"),
-    ("ko", "ko-KR", "Polly.Seoyeon"),
-    ("nb", "nb-NO", "Polly.Liv"),
-    ("nl", "nl-NL", "Polly.Lotte"),
-    ("pl", "pl-PL", "Polly.Ewa"),
-    ("pt", "pt-BR", "Polly.Vitoria"),
-    ("pt-PT", "pt-PT", "Polly.Ines"),
-    ("ro", "ro-RO", "Polly.Carmen"),
-    ("ru", "ru-RU", "Polly.Tatyana"),
-    ("sv", "sv-SE", "Polly.Astrid"),
-    ("tr", "tr-TR", "Polly.Filiz"),
-    ("zh", "cmn-CN", "Polly.Zhiyu"),
-];
-
-/// Who speaks which language.
-#[derive(Debug, Default)]
-pub(crate) struct Voices {
-    chosen: BTreeMap<Locale, String>,
+/// The whole call. Contains the code.
+///
+/// No punctuation follows a digit at the end of a piece: `7.` is the seventh in many languages.
+pub(crate) fn twiml(spoken: &Spoken, speaker: Speaker<'_>) -> Secret {
+    let pause = format!(r#"<Pause length="{}"/>"#, PAUSE.as_secs());
+    let say = Say { opening: opening_tag(speaker) };
+    let (first, second) = if speaker.understands_ssml() {
+        let slowly = spelled(spoken, r#", <break time="600ms"/>"#);
+        let slowly = format!(r#"<prosody rate="slow">{slowly}</prosody>"#);
+        let first = spelled(spoken, r#", <break time="400ms"/>"#);
+        (say.words(&spoken.intro, &first), say.words(&spoken.again, &slowly))
+    } else {
+        // A digit that is said alone is no part of a number, no ordinal and no decimal in any language.
+        let alone = |between: &str| spelled(spoken, &format!("</Say>{between}{}", say.opening));
+        let piece =
+            |text: &str, between: &str| format!("{}{}", say.words(text, ""), say.raw(&alone(between)));
+        (piece(&spoken.intro, ""), piece(&spoken.again, &pause))
+    };
+    let goodbye = say.raw(&escaped(&spoken.goodbye));
+    Secret::new(format!("<Response>{pause}{first}{pause}{second}{pause}{goodbye}</Response>"))
 }
 
-impl Voices {
-    /// The built-in voices, with the operator's choices before them.
-    pub(crate) fn new(chosen: BTreeMap<Locale, String>) -> Self {
-        Self { chosen }
+struct Say {
+    opening: String,
+}
+
+impl Say {
+    /// A text and what is read after it.
+    fn words(&self, text: &str, then: &str) -> String {
+        let between = if then.is_empty() { ":" } else { ": " };
+        self.raw(&format!("{}{between}{then}", escaped(text)))
     }
 
-    /// The whole call. Contains the code.
-    pub(crate) fn twiml(&self, spoken: &Spoken) -> Secret {
-        let speaker = self.speaker(&spoken.locale);
-        let (first, second) = if speaker.understands_ssml() {
-            let slowly = spelled(spoken, r#", <break time="600ms"/>"#);
-            (
-                spelled(spoken, r#", <break time="400ms"/>"#),
-                format!(r#"<prosody rate="slow">{slowly}</prosody>"#),
-            )
-        } else {
-            // A full stop makes the longer pause.
-            (spelled(spoken, ", "), spelled(spoken, ". "))
-        };
-        let say = speaker.opening_tag();
-        Secret::new(format!(
-            r#"<Response><Pause length="1"/>{say}{intro}: {first}.</Say><Pause length="1"/>{say}{again}: {second}. {goodbye}</Say></Response>"#,
-            intro = escaped(&spoken.intro),
-            again = escaped(&spoken.again),
-            goodbye = escaped(&spoken.goodbye),
-        ))
-    }
-
-    /// The operator's voice for a language or a less special form of it, else the built-in one. A language that
-    /// nobody here speaks is named to Twilio as it is.
-    fn speaker<'a>(&'a self, locale: &'a Locale) -> Speaker<'a> {
-        let row = |tag: &str| VOICES.iter().find(|(own, _, _)| *own == tag);
-        let chosen =
-            locale.fallbacks().find_map(|tag| self.chosen.iter().find(|(own, _)| own.as_str() == tag));
-        match (chosen, locale.fallbacks().find_map(row)) {
-            (Some((own, voice)), _) => Speaker {
-                language: row(own.as_str()).map_or(own.as_str(), |(_, language, _)| language),
-                voice: Some(voice),
-            },
-            (None, Some((_, language, voice))) => Speaker { language, voice: Some(voice) },
-            (None, None) => Speaker { language: locale.as_str(), voice: None },
-        }
+    fn raw(&self, inner: &str) -> String {
+        format!("{}{inner}</Say>", self.opening)
     }
 }
 
-struct Speaker<'a> {
-    language: &'a str,
-    voice: Option<&'a str>,
-}
-
-impl Speaker<'_> {
-    fn opening_tag(&self) -> String {
-        let voice = self.voice.map(|voice| format!(r#" voice="{}""#, escaped(voice))).unwrap_or_default();
-        format!(r#"<Say{voice} language="{}">"#, escaped(self.language))
-    }
-
-    /// Whether the voice is of a maker whose voices know pauses and pace.
-    fn understands_ssml(&self) -> bool {
-        self.voice.is_some_and(|voice| voice.starts_with("Polly.") || voice.starts_with("Google."))
-    }
+fn opening_tag(speaker: Speaker<'_>) -> String {
+    format!(r#"<Say voice="{}" language="{}">"#, escaped(speaker.voice), escaped(speaker.language))
 }
 
 /// The digits one by one, never as a number.
@@ -142,54 +87,61 @@ fn escaped(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use otter_domain::Code;
+    use otter_domain::{Code, Locale};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn spoken(locale: &str, intro: &str) -> Spoken {
+    const POLLY: Speaker<'static> = Speaker { language: "de-DE", voice: "Polly.Vicki" };
+    const ALICE: Speaker<'static> = Speaker { language: "de-DE", voice: "alice" };
+
+    fn spoken(intro: &str) -> Spoken {
         Spoken {
-            locale: Locale::parse(locale).unwrap(),
+            locale: Locale::parse("de").unwrap(),
             intro: intro.into(),
             code: Code::parse("042137").unwrap(),
-            again: "Again".into(),
-            goodbye: "Goodbye.".into(),
+            again: "Noch einmal".into(),
+            goodbye: "Auf Wiederhören".into(),
         }
     }
 
     #[test]
     fn digits_are_spelled_twice_and_slower_the_second_time() {
-        let twiml = Voices::default().twiml(&spoken("de-AT", "Ihr Code ist"));
+        let twiml = twiml(&spoken("Ihr Code ist"), POLLY);
         assert_eq!(twiml.reveal(), include_str!("../fixtures/call.twiml.xml").trim_end());
     }
 
     #[test]
-    fn a_language_is_spoken_by_the_closest_voice() {
-        let chosen = [("en", "Polly.Matthew"), ("sw", "Google.sw-KE-Standard-A"), ("nl", "alice")];
-        let chosen = chosen.map(|(tag, voice)| (Locale::parse(tag).unwrap(), voice.to_owned()));
-        let voices = Voices::new(chosen.into());
-        let check = |locale: &str, expected: &str| {
-            let twiml = voices.twiml(&spoken(locale, "x"));
-            assert!(twiml.reveal().contains(expected), "{locale}: {expected}");
+    fn a_voice_without_markup_gets_every_digit_alone() {
+        let twiml = twiml(&spoken("Ihr Code ist"), ALICE);
+        let say = r#"<Say voice="alice" language="de-DE">"#;
+        let digits = |between: &str| {
+            ["0", "4", "2", "1", "3", "7"].map(|digit| format!("{say}{digit}</Say>")).join(between)
         };
-        check("en-GB", r#"<Say voice="Polly.Matthew" language="en-US">"#);
-        check("sw-KE", r#"<Say voice="Google.sw-KE-Standard-A" language="sw">"#);
-        check("nl", r#"<Say voice="alice" language="nl-NL">x: 0, 4, 2, 1, 3, 7.</Say>"#);
-        check("zh-Hant-TW", r#"<Say voice="Polly.Zhiyu" language="cmn-CN">"#);
-        check("cy", r#"<Say language="cy">x: 0, 4, 2, 1, 3, 7.</Say>"#);
+        let (fast, slow) = (digits(""), digits(r#"<Pause length="1"/>"#));
+        let pause = r#"<Pause length="1"/>"#;
+        let expected = format!(
+            "<Response>{pause}{say}Ihr Code ist:</Say>{fast}{pause}{say}Noch einmal:</Say>{slow}{pause}\
+             {say}Auf Wiederhören</Say></Response>"
+        );
+        assert_eq!(twiml.reveal(), expected);
     }
 
     #[test]
-    fn every_language_with_built_in_texts_has_a_voice() {
-        for language in ["en", "de", "es", "fr", "pt", "it", "tr", "ar", "hi", "id", "zh", "ja"] {
-            let locale = Locale::parse(language).unwrap();
-            assert!(Voices::default().speaker(&locale).understands_ssml(), "{language}");
+    fn no_digit_becomes_an_ordinal_or_a_decimal() {
+        for speaker in [POLLY, ALICE] {
+            let twiml = twiml(&spoken("Ihr Code ist"), speaker);
+            let said = twiml.reveal();
+            for (place, _) in said.match_indices(|letter: char| "042137".contains(letter)) {
+                let after = &said[place + 1..];
+                assert!(!after.starts_with('.') && !after.starts_with(",0"), "{after}");
+            }
         }
     }
 
     #[test]
     fn texts_cannot_leave_their_element() {
-        let twiml = Voices::default().twiml(&spoken("en", "</Say><Dial>+1</Dial> & \u{1} \"it's\""));
+        let twiml = twiml(&spoken("</Say><Dial>+1</Dial> & \u{1} \"it's\""), POLLY);
         assert!(
             twiml.reveal().contains("&lt;/Say&gt;&lt;Dial&gt;+1&lt;/Dial&gt; &amp;   &quot;it&apos;s&quot;")
         );

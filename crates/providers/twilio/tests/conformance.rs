@@ -10,7 +10,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
 use otter_provider::{Dispatch, Locator, Registration};
 use otter_provider_http::Form;
-use otter_provider_testkit::{Answer, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
+use otter_provider_testkit::{
+    Answer, CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
+};
 use sha1::Sha1;
 use toml::Table;
 use url::form_urlencoded;
@@ -94,8 +96,9 @@ impl Subject for Twilio {
         Vec::new()
     }
 
-    fn codes(&self) -> Option<otter_provider_testkit::CodePage> {
-        None
+    fn codes(&self) -> Option<CodePage> {
+        let codes = otter_provider_twilio::CODES;
+        Some(CodePage { problems: codes.problems(), markdown: codes.markdown() })
     }
 
     fn complaint(&self, text: &str) -> Answer {

@@ -51,6 +51,7 @@ pub(crate) fn configure(_: &ProviderName, table: &Table) -> Result<Provider, Vec
         concurrency: concurrency.unwrap_or(CONCURRENCY),
         rate,
         timeout,
+        languages: None,
     };
     let sender = authorization.map(|authorization| {
         let codec = SendCodec::new(&base_url, &version, &phone_number_id, authorization);

@@ -162,6 +162,7 @@ fn setup() -> Setup {
             concurrency: 1,
             rate: None,
             timeout: seconds(10),
+            languages: None,
         };
         let receipts: Option<Arc<dyn otter_provider::ReceiptDecoder>> =
             if receipts { Some(Arc::new(Acme)) } else { None };
