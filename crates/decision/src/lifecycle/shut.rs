@@ -50,7 +50,13 @@ pub fn without_shut(verification: &Verification, queued: ChannelClass, shut: &[S
             None => private.plan.candidates.push(candidate),
         }
     }
-    next.attempts.iter_mut().for_each(|attempt| move_along(attempt, &places));
+    for attempt in &mut next.attempts {
+        move_along(attempt, &places);
+        // Whoever was too busy is not asked again either.
+        if !attempt.is_live() && against(attempt.channel.class()).is_some() {
+            attempt.again_at = None;
+        }
+    }
     next
 }
 
@@ -123,6 +129,16 @@ mod tests {
     fn left(verification: &Verification) -> Vec<&str> {
         let plan = &verification.private.as_ref().unwrap().plan;
         plan.candidates.iter().map(|candidate| candidate.provider.as_str()).collect()
+    }
+
+    #[test]
+    fn who_was_too_busy_is_not_asked_again_over_a_class_that_is_shut() {
+        let mut busy = attempt(1, "alpha");
+        busy.channel = Channel::WhatsApp;
+        busy.again_at = Some(T0);
+        let other = Attempt { again_at: Some(T0), ..attempt(2, "beta") };
+        let next = without_shut(&verification(vec![busy, other]), ChannelClass::App, &[LOCKED]);
+        assert_eq!(next.attempts.iter().map(|it| it.again_at).collect::<Vec<_>>(), [None, Some(T0)]);
     }
 
     #[test]

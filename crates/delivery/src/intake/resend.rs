@@ -111,7 +111,8 @@ impl Intake {
         Err(BooksError::Contended { id: request.id }.into())
     }
 
-    /// Lets the next candidate go that may go now, or at least one whose lane has room, of those whose code could be checked.
+    /// Of those whose code could be checked, lets the next candidate go that may go now, or at least one whose lane has
+    /// room.
     fn decide_resend(
         &self,
         setup: &Setup,
