@@ -7,6 +7,7 @@ mod lifecycle_suite {
     pub(crate) mod history;
     mod properties;
     mod scenarios;
+    mod scopes;
     mod table;
     mod turns;
 }

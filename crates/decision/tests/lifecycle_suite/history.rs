@@ -124,8 +124,17 @@ impl History {
 
     /// Does what a store does when a receipt comes, and lets the life cycle look at it.
     pub(crate) fn receipt(&mut self, number: AttemptNumber, status: ReceiptStatus) -> Vec<Effect> {
-        let because =
-            status.is_negative().then(|| Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable));
+        let away = Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable);
+        self.receipt_because(number, status, status.is_negative().then_some(away))
+    }
+
+    /// The same with a reason.
+    pub(crate) fn receipt_because(
+        &mut self,
+        number: AttemptNumber,
+        status: ReceiptStatus,
+        because: Option<Failure>,
+    ) -> Vec<Effect> {
         let provider = self.verification.attempt(number).map(|attempt| attempt.provider.clone());
         let Some(provider) = provider else { return Vec::new() };
         let receipt = Receipt { status, at: self.now, because };
@@ -165,6 +174,13 @@ impl History {
         assert!(self.claim(), "there is a job to claim");
         let Attempt { number: attempt, tries, .. } = *self.current();
         self.on(Event::Skipped { attempt, tries, busy_until })
+    }
+
+    /// Lets the next send fail in a way of its own.
+    pub(crate) fn fails(&mut self, failure: Failure) -> Vec<Effect> {
+        assert!(self.claim(), "there is a job to claim");
+        let (attempt, tries) = (self.current().number, self.current().tries);
+        self.on(Event::Sent { attempt, tries, outcome: Err(failure) })
     }
 
     pub(crate) fn due_at(&self) -> Option<Moment> {
