@@ -116,25 +116,31 @@ impl AttemptRecord {
             succeed_on: self.succeed_on.into(),
             wait: Duration::from_millis(self.wait),
             refused: self.retry.as_ref().and_then(|retry| retry.refused()).transpose()?,
-            again_at: self.retry.as_ref().and_then(|retry| retry.1).map(|moment| at(base, moment)),
+            again_at: self.retry.as_ref().and_then(|retry| retry.again_at).map(|moment| at(base, moment)),
         })
     }
 }
 
-/// Tries before the last, as a list: the class that one was refused with, and when the provider was or can be asked once
-/// more.
+/// Tries before the last. Its fields have names, because scripts cannot pack a list again in which something is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetryRecord(Option<String>, #[serde(default)] Option<i64>);
+pub struct RetryRecord {
+    /// The class that one was refused with.
+    #[serde(rename = "c", default)]
+    pub refused: Option<String>,
+    /// When the provider was or can be asked once more.
+    #[serde(rename = "a", default)]
+    pub again_at: Option<i64>,
+}
 
 impl RetryRecord {
     fn of(attempt: &Attempt, base: Moment) -> Option<Self> {
         let refused = attempt.refused.map(|class| class.as_str().to_owned());
         let again_at = attempt.again_at.map(|moment| offset(base, moment));
-        (refused.is_some() || again_at.is_some()).then_some(Self(refused, again_at))
+        (refused.is_some() || again_at.is_some()).then_some(Self { refused, again_at })
     }
 
     fn refused(&self) -> Option<Result<FailureClass, Error>> {
-        self.0.as_deref().map(failure_class)
+        self.refused.as_deref().map(failure_class)
     }
 }
 
