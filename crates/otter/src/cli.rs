@@ -22,7 +22,7 @@ Exit codes of the commands that talk to a server, and of config:
   3  the server refused
   4  no answer, or none in time";
 
-/// Gets one-time passcodes to people's phones, over the provider that delivers best right now
+/// Gets one-time passcodes to people's phones by SMS, WhatsApp, RCS or voice, and checks what they type in
 #[derive(Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {

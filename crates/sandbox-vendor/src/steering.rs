@@ -79,4 +79,14 @@ mod tests {
             assert_eq!(Steering::of(ordinary), Steering::Ordinary, "{ordinary}");
         }
     }
+
+    #[test]
+    fn the_page_lists_every_pair_that_does_something_and_no_other() {
+        let page = include_str!("../../../docs/providers/sandbox.md");
+        for pair in 0..100 {
+            let is_listed = page.contains(&format!("\n| `{pair:02}` | "));
+            let steered = Steering::of(&format!("+49151230{pair:05}"));
+            assert_eq!(is_listed, steered != Steering::Ordinary, "{pair:02}");
+        }
+    }
 }

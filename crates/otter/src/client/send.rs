@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     /// A code of your own, 6 to 10 digits; others can see a command's options
     #[arg(long, value_name = "DIGITS", value_parser = secret)]
     code: Option<Secret>,
-    /// How long the code lives, 60s to 600s
+    /// How long the code lives, up to 600s; at least 15s more than the purpose's min_useful, so 60s by default
     #[arg(long, value_name = "SPAN", value_parser = span)]
     ttl: Option<Duration>,
     /// The name of this call: a repeat with the same name sends nothing

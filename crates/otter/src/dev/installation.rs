@@ -71,18 +71,23 @@ pub(crate) fn accounts() -> Vec<Account> {
     ACCOUNTS.map(account).to_vec()
 }
 
-/// An ordinary day: answers in tens of milliseconds, messages arrive within a second, a few are lost.
+/// An ordinary day: answers in tens of milliseconds, messages arrive within a second.
 pub(crate) fn everyday() -> Script {
     let rule = Rule {
         latency: Duration::from_millis(40),
         arrival: Duration::from_millis(150),
         arrival_spread: Duration::from_millis(450),
         receipt: Duration::from_millis(80),
-        loss: 0.02,
         read: 0.5,
         ..Rule::default()
     };
     Script { rules: vec![rule] }
+}
+
+/// The same with a few messages lost, as it is when there are many.
+pub(crate) fn busy() -> Script {
+    let rules = everyday().rules.into_iter().map(|rule| Rule { loss: 0.02, ..rule }).collect();
+    Script { rules }
 }
 
 fn digest(key: &str) -> String {

@@ -13,7 +13,7 @@ use tokio::time::{interval, sleep};
 use tonic::Status;
 
 use super::audience::{self, Experience, Service};
-use super::installation::ACCOUNTS;
+use super::installation::{self, ACCOUNTS};
 use super::stage::Stage;
 use crate::run::Node;
 use crate::show::{Shown, Timeline, Tone};
@@ -51,7 +51,9 @@ async fn acts(stage: &Stage, service: &Service, vendor: &Arc<Vendor>) -> Result<
         one_code(stage, service, vendor, &format!("+49151100100{place:02}"), channel).await?;
     }
     stage.act(2, "Traffic, with an outage in the middle");
+    vendor.follow(installation::busy());
     let experiences = traffic(stage, service, vendor).await?;
+    vendor.follow(installation::everyday());
     stage.act(3, "One of the codes that had to take another way");
     if let Some(verification) = took_another_way(service, &experiences).await? {
         stage.tell(Timeline::begin(&verification).1);
