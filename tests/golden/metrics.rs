@@ -9,9 +9,10 @@ const OPENING: &str = "# Metrics
 
 Rendered from `crates/telemetry/src/catalogue.rs`; `make docs` writes it again.
 
-Names are as in `/metrics` on the admin port; by OTLP the same metrics have the names in the last column. No label ever
-holds an id, a code or a number: labels are words of the configuration and short lists. *Limit* is the most label sets
-of one process; what comes after them is counted in one overflow series.
+Names are as in `/metrics` on the admin port, which is the only place where metrics are read: OTLP carries spans. The last
+column has the names that OpenTelemetry's conventions give them. No label ever holds an id, a code or a number: labels are
+words of the configuration and short lists. *Limit* is the most label sets of one process; what comes after them is counted
+in one overflow series.
 
 | name | kind | labels | limit | what it tells | OpenTelemetry |
 |---|---|---|---|---|---|

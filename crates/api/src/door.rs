@@ -7,10 +7,11 @@ use std::convert::Infallible;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use otter_runtime::next_connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,28 +36,34 @@ const LOOK: Duration = Duration::from_secs(60);
 pub(crate) struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
-    is_full: bool,
+    is_full: AtomicBool,
 }
 
 impl Door {
     pub(crate) fn new(listener: TcpListener, connections: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(connections)), is_full: false }
+        Self { listener, places: Arc::new(Semaphore::new(connections)), is_full: AtomicBool::new(false) }
     }
 
-    /// The connections that found a place, each of which keeps it until it is dropped.
-    pub(crate) fn connections(self) -> impl Stream<Item = Result<Connection, Infallible>> {
-        stream::unfold(self, |mut door| async move { Some((Ok(door.next().await), door)) })
+    /// The connections that found a place, each of which keeps it until it is dropped; no more once `closed` has come, and
+    /// the end `linger` after that.
+    pub(crate) fn connections(
+        self: Arc<Self>,
+        closed: impl Future<Output = ()>,
+        linger: Duration,
+    ) -> impl Stream<Item = Result<Connection, Infallible>> {
+        let open = stream::unfold(self, |door| async move { Some((Ok(door.next().await), door)) });
+        let end = stream::once(async move { sleep(linger).await }).filter_map(|()| std::future::ready(None));
+        open.take_until(closed).chain(end)
     }
 
-    async fn next(&mut self) -> Connection {
+    async fn next(&self) -> Connection {
         loop {
             let (stream, _) = next_connection(|| self.listener.accept()).await;
             let place = Arc::clone(&self.places).try_acquire_owned().ok();
             // Said once, not for each of those that come meanwhile.
-            if place.is_none() && !self.is_full {
+            if !self.is_full.swap(place.is_none(), Ordering::Relaxed) && place.is_none() {
                 warn!("all places for gRPC connections are taken, more are closed at once");
             }
-            self.is_full = place.is_none();
             if let Some(place) = place {
                 // Without it a small answer could wait for an acknowledgement; a socket that refuses is about to fail anyway.
                 let _ = stream.set_nodelay(true);

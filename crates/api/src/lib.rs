@@ -5,6 +5,7 @@
 //! refusal. Nothing is decided here and nothing is stored, and no answer holds a code or a full number.
 
 mod callers;
+mod certificates;
 mod checked;
 mod convert;
 mod dead_letter_service;
@@ -30,6 +31,7 @@ use std::collections::BTreeMap;
 use otter_domain::ProviderName;
 
 pub use callers::{ApiKey, Caller, Callers, Scope};
+pub use certificates::Certificates;
 pub use server::{Error, Options, Parts, Server, Tls};
 
 /// What the edge takes from the configuration; replaced as a whole on reload.

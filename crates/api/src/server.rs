@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use otter_contract::FILE_DESCRIPTOR_SET;
 use otter_contract::admin::v1::dead_letter_service_server::{
     DeadLetterServiceServer, SERVICE_NAME as DEAD_LETTERS,
@@ -20,14 +22,16 @@ use otter_runtime::{Phase, Phases};
 use otter_telemetry::Metrics;
 use thiserror::Error as ThisError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
-use tonic::transport::{Certificate, Identity, Server as Transport, ServerTlsConfig};
+use tonic::transport::Server as Transport;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tracing::{info, warn};
 
 use crate::Access;
+use crate::certificates::{Certificates, Wire};
 use crate::dead_letter_service::DeadLetterDesk;
 use crate::door::Door;
 use crate::gate::{Gate, Room};
@@ -38,9 +42,6 @@ use crate::rate_service::RateDesk;
 
 /// How often a silent connection is asked whether it still lives, and how long it has to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
-
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The services that have a health of their own; the empty name is the server's as a whole.
 const HEALTH: [&str; 6] = ["", OTP, RATES, PROVIDERS, DEAD_LETTERS, LOCKS];
@@ -130,13 +131,13 @@ pub struct Tls {
 /// The gRPC server: the services of the contract, health and reflection.
 #[derive(Debug)]
 pub struct Server {
-    transport: Transport,
+    certificates: Certificates,
     routes: Routes,
     gate: Gate,
     max_connections: usize,
+    max_connection_age: Duration,
     health: HealthReporter,
     phases: Phases,
-    plaintext: bool,
 }
 
 impl Server {
@@ -145,7 +146,7 @@ impl Server {
         let room = Room { calls: options.max_calls, sends: options.max_sends, streams: options.max_streams };
         let (intake, access) = (Arc::clone(&parts.intake), Arc::clone(&parts.access));
         let gate = Gate::new(intake, access, Arc::clone(&parts.metrics), parts.phases.clone(), room);
-        let mut transport = Transport::builder()
+        let transport = Transport::builder()
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .max_concurrent_streams(options.max_concurrent_streams)
@@ -153,21 +154,25 @@ impl Server {
             .http2_max_pending_accept_reset_streams(Some(options.max_concurrent_streams as usize))
             // Without a grace: with one, this transport closes the connection under its calls instead of asking it to go.
             .max_connection_age(options.max_connection_age);
-        if let Some(tls) = &options.tls {
-            transport = transport.tls_config(tls_of(tls)).map_err(Error::Tls)?;
-        }
+        let certificates = Certificates::new(transport, options.tls)?;
         let (health, health_service) = health_reporter();
         let phases = parts.phases.clone();
         let routes = services(parts, options.max_message_bytes)?.add_service(health_service);
-        let (max_connections, plaintext) = (options.max_connections, options.tls.is_none());
-        Ok(Self { transport, routes, gate, max_connections, health, phases, plaintext })
+        let Options { max_connections, max_connection_age, .. } = options;
+        Ok(Self { certificates, routes, gate, max_connections, max_connection_age, health, phases })
+    }
+
+    /// For renewing its certificates while it serves.
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 
     /// Serves until the process drains and the connections have gone, at the latest until it closes. While the process
     /// leaves, health says so and calls are still taken.
     pub async fn serve(self, listener: TcpListener) -> Result<(), Error> {
         let address = listener.local_addr().map_err(Error::Listener)?;
-        if self.plaintext && !address.ip().is_loopback() {
+        let wires = self.certificates.wires();
+        if wires.borrow().tls.is_none() && !address.ip().is_loopback() {
             warn!(%address, "gRPC listens without TLS beyond this machine; a mesh has to encrypt and authenticate");
         }
         info!(%address, "gRPC listens");
@@ -175,19 +180,54 @@ impl Server {
         for service in HEALTH {
             self.health.set_service_status(service, ServingStatus::Serving).await;
         }
-        let incoming = Door::new(listener, self.max_connections).connections();
-        let serving = self
-            .transport
-            .layer(self.gate)
-            .add_routes(self.routes)
-            .serve_with_incoming_shutdown(incoming, self.phases.reached(Phase::Draining));
+        let door = Door::new(listener, self.max_connections);
         let served = tokio::select! {
-            served = serving => served.map_err(Error::Transport),
+            served = self.serve_each(door, wires) => served,
             never = leave(&self.health, &self.phases) => match never {},
             () = self.phases.reached(Phase::Closing) => Ok(()),
         };
         drop(held);
         served
+    }
+
+    /// Serves the connections of each set of certificates, as this transport has one for good: the next takes over at the
+    /// door, and the connections of the one before go when they are old. The door is shut when the process drains.
+    async fn serve_each(&self, door: Door, mut wires: watch::Receiver<Wire>) -> Result<(), Error> {
+        let mut door = Some(Arc::new(door));
+        let mut generations = FuturesUnordered::new();
+        wires.mark_changed();
+        loop {
+            tokio::select! {
+                () = self.phases.reached(Phase::Draining), if door.is_some() => door = None,
+                // It cannot fail: this server keeps the other end.
+                _ = wires.changed(), if door.is_some() => {
+                    let transport = wires.borrow_and_update().transport.clone();
+                    let next = door.clone().map(|door| self.generation(transport, door, wires.clone()));
+                    generations.extend(next);
+                }
+                Some(served) = generations.next() => served?,
+                else => return Ok(()),
+            }
+        }
+    }
+
+    async fn generation(
+        &self,
+        transport: Transport,
+        door: Arc<Door>,
+        mut wires: watch::Receiver<Wire>,
+    ) -> Result<(), Error> {
+        let renewed = async move {
+            // It fails only when the server is gone.
+            let _ = wires.changed().await;
+        };
+        let incoming = door.connections(renewed, self.max_connection_age);
+        transport
+            .layer(self.gate.clone())
+            .add_routes(self.routes.clone())
+            .serve_with_incoming_shutdown(incoming, self.phases.reached(Phase::Draining))
+            .await
+            .map_err(Error::Transport)
     }
 }
 
@@ -198,15 +238,6 @@ async fn leave(health: &HealthReporter, phases: &Phases) -> Infallible {
         health.set_service_status(service, ServingStatus::NotServing).await;
     }
     std::future::pending().await
-}
-
-fn tls_of(tls: &Tls) -> ServerTlsConfig {
-    let identity = Identity::from_pem(&tls.certificate, tls.key.reveal());
-    let config = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
-    match &tls.client_ca {
-        Some(ca) => config.client_ca_root(Certificate::from_pem(ca)).client_auth_optional(true),
-        None => config,
-    }
 }
 
 fn services(parts: Parts, max_message_bytes: usize) -> Result<Routes, Error> {

@@ -7,6 +7,7 @@
 
 mod callers;
 mod check;
+mod effect;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

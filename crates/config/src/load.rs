@@ -6,6 +6,7 @@ use otter_provider::Registration;
 use toml::Table;
 
 use crate::check::{self, Whole};
+use crate::effect::Effective;
 use crate::layers::{Sources, merge};
 use crate::problem::{Notes, Problem};
 use crate::section::Section;
@@ -81,6 +82,7 @@ fn read(
         providers,
         catalogue: catalogue?,
         shown: Shown::of(merged),
+        effective: Effective::of(merged, sources),
     })
 }
 

@@ -347,14 +347,6 @@ fn a_vendors_problems_are_named_by_their_whole_path() {
 }
 
 #[test]
-fn sections_that_need_a_restart_are_named() {
-    let running = good();
-    let next =
-        loaded_with(GOOD, &[("OTTER__ADMIN__LISTEN", "127.0.0.1:1"), ("OTTER__METRICS__COUNTRIES", "[]")]);
-    assert_eq!(running.restart_needed_for(&next.unwrap().settings), ["admin"]);
-}
-
-#[test]
 fn what_is_shown_is_in_force_and_can_be_loaded_again() {
     let shown = good().show();
     let sources = Sources { file: Some(&shown), environment: environment(), read_file: &read_file };

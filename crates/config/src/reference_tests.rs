@@ -6,7 +6,7 @@ use crate::fixture::{KEY, environment, loaded, read_file};
 use crate::{Sources, load};
 
 /// The reference with every commented setting switched on.
-fn everything_on() -> String {
+pub(crate) fn everything_on() -> String {
     let setting = |line: &str| {
         let line = line.strip_prefix("# ")?;
         let code = line.starts_with('[')

@@ -12,6 +12,7 @@ use otter_message::Catalogue;
 use otter_provider::Provider;
 
 use crate::Key;
+use crate::effect::Effective;
 use crate::show::Shown;
 
 /// Everything that was configured, checked. Replaced as a whole on reload; share it by `Arc`.
@@ -42,6 +43,7 @@ pub struct Settings {
     /// Every tenant's texts.
     pub catalogue: Catalogue,
     pub(crate) shown: Shown,
+    pub(crate) effective: Effective,
 }
 
 /// The keys of the installation. Rings hold the current key first and at least one key.
@@ -55,14 +57,6 @@ pub struct Keys {
     pub sealing: Vec<(KeyId, Key)>,
     /// Make receipt and resume tokens.
     pub token: Vec<(KeyId, Key)>,
-}
-
-impl Keys {
-    /// All rings, to be compared.
-    pub(crate) fn rings(&self) -> [Vec<(KeyId, &[u8])>; 3] {
-        [&self.pepper, &self.sealing, &self.token]
-            .map(|ring| ring.iter().map(|(id, key)| (*id, key.reveal())).collect())
-    }
 }
 
 /// Where durable state is.

@@ -5,9 +5,6 @@ use toml::{Table, Value};
 use crate::secret::{is_reference, is_secret_name};
 use crate::settings::Settings;
 
-/// The settings that a running process cannot change: it has to be started anew.
-const FIXED: [&str; 8] = ["install", "keys", "store", "grpc", "receipts", "admin", "telemetry", "shutdown"];
-
 /// What stands in place of a secret.
 const MASK: &str = "[masked]";
 
@@ -25,16 +22,6 @@ impl Settings {
     /// The effective configuration as TOML, secrets masked.
     pub fn show(&self) -> String {
         self.shown.0.to_string()
-    }
-
-    /// The sections that differ in `next` and only take effect after a restart; of secrets, what they hold is compared.
-    pub fn restart_needed_for(&self, next: &Self) -> Vec<&'static str> {
-        let differs = |section: &&str| match *section {
-            "install" => self.keys.install.reveal() != next.keys.install.reveal(),
-            "keys" => self.keys.rings() != next.keys.rings(),
-            section => self.shown.0.get(section) != next.shown.0.get(section),
-        };
-        FIXED.into_iter().filter(differs).collect()
     }
 }
 

@@ -8,4 +8,4 @@ mod node;
 mod settings;
 
 pub(crate) use node::{Node, Roles};
-pub(crate) use settings::{LoadError, load, load_text, report};
+pub(crate) use settings::{LoadError, load, load_text};

@@ -1,11 +1,13 @@
 //! `otter serve`: roles of a real installation.
 
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use otter_config::Settings;
+use otter_config::{Problem, Settings};
 use otter_domain::ProviderName;
 use otter_runtime::{Hangups, Stop};
 use otter_store_redis::Require;
@@ -13,7 +15,7 @@ use otter_telemetry::{Logs, Otlp, Telemetry};
 use tracing::field::display;
 use tracing::{error, info, warn};
 
-use crate::run::{self, Node, Roles};
+use crate::run::{self, LoadError, Node, Roles};
 
 /// How often the file is looked at for changes.
 const LOOK: Duration = Duration::from_secs(2);
@@ -58,14 +60,16 @@ pub(crate) async fn run(options: ServeOptions) -> ExitCode {
         (Ok(stop), Ok(hangups)) => (stop, hangups),
         (Err(problem), _) | (_, Err(problem)) => return complain(1, &problem.to_string()),
     };
-    let settings = match load(options.config.as_deref()) {
-        Ok(settings) => settings,
-        Err(problem) => return complain(2, &problem),
+    let loaded = match run::load(options.config.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(problem) => return refuse(&problem),
     };
-    let telemetry = match start_telemetry(&settings, options.component()) {
+    let telemetry = match start_telemetry(&loaded.settings, options.component()) {
         Ok(telemetry) => telemetry,
         Err(problem) => return complain(1, &problem),
     };
+    warn_of(&loaded.warnings);
+    let settings = loaded.settings;
     let require = if options.allow_lossy_store { Require::Warn } else { Require::Strict };
     let started = tokio::select! {
         started = Node::start(&settings, options.roles(), require) => started,
@@ -76,15 +80,16 @@ pub(crate) async fn run(options: ServeOptions) -> ExitCode {
     };
     let node = match started {
         Ok(node) => node,
-        Err(problem) => return complain(1, &chain(&problem)),
+        Err(problem) => return give_up(&chain(&problem)),
     };
     if let Some(problem) = options.announce.as_deref().and_then(|file| announce(&node, file).err()) {
-        return complain(1, &format!("could not write the addresses: {problem}"));
+        return give_up(&format!("could not write the addresses: {problem}"));
     }
     let addresses = node.addresses();
     let (grpc, receipts) = (addresses.grpc.map(display), addresses.receipts.map(display));
     info!(grpc, receipts, admin = %addresses.admin, "otter is ready");
-    watch(&node, settings, options.config.as_deref(), &mut stop, hangups).await;
+    let process = Process { node: &node, telemetry: &telemetry, started: &settings };
+    watch(&process, options.config.as_deref(), &mut stop, hangups).await;
     info!("stopping");
     let stopped = node.stop(stop.asked(), Some(telemetry)).await;
     if !stopped.unfinished.is_empty() {
@@ -116,45 +121,111 @@ impl ServeOptions {
     }
 }
 
-/// Waits to be told to stop; reloads on SIGHUP and when the file changes.
-async fn watch(node: &Node, started: Settings, config: Option<&Path>, stop: &mut Stop, mut hangups: Hangups) {
-    let text = |path: Option<&Path>| path.and_then(|path| std::fs::read_to_string(path).ok());
-    let mut known = text(config);
+/// What a reload changes.
+struct Process<'a> {
+    node: &'a Node,
+    telemetry: &'a Telemetry,
+    /// What it was started with.
+    started: &'a Settings,
+}
+
+/// Waits to be told to stop; reloads on SIGHUP, and when the file changes or one that a secret or certificate stands in.
+async fn watch(process: &Process<'_>, config: Option<&Path>, stop: &mut Stop, mut hangups: Hangups) {
+    let mut files = process.started.files().to_vec();
+    let mut known = contents(config, &files);
     loop {
         let asked = tokio::select! {
             () = stop.asked() => return,
             () = hangups.next() => true,
             () = tokio::time::sleep(LOOK) => false,
         };
-        let present = text(config);
-        if asked || (present.is_some() && present != known) {
-            known = present;
-            reload(node, &started, config);
+        let present = contents(config, &files);
+        if !asked && present == known {
+            continue;
+        }
+        known = present;
+        if let Some(settings) = process.reload(config)
+            && settings.files() != files
+        {
+            files = settings.files().to_vec();
+            known = contents(config, &files);
         }
     }
 }
 
-/// Puts what the file says now in force, and names what of it needs a restart; a wrong file changes nothing.
-fn reload(node: &Node, started: &Settings, config: Option<&Path>) {
-    match run::load(config) {
-        Ok(loaded) => {
-            run::report(&loaded.warnings, std::io::stderr());
-            for setting in started.restart_needed_for(&loaded.settings) {
-                warn!(setting, "a restart is needed for this setting");
-            }
-            node.reload(&loaded.settings);
+/// What stands in the files, as numbers to compare.
+fn contents(config: Option<&Path>, files: &[PathBuf]) -> Vec<Option<u64>> {
+    let content = |path: &Path| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&std::fs::read(path).ok()?);
+        Some(hasher.finish())
+    };
+    config.into_iter().chain(files.iter().map(PathBuf::as_path)).map(content).collect()
+}
+
+impl Process<'_> {
+    /// Puts what the files say now in force, and names what of it needs a restart; what is wrong changes nothing.
+    fn reload(&self, config: Option<&Path>) -> Option<Settings> {
+        let loaded = match run::load(config) {
+            Ok(loaded) => loaded,
+            Err(problem) => return self.refused(&problem.to_string()),
+        };
+        warn_of(&loaded.warnings);
+        let settings = loaded.settings;
+        // What can be refused comes first, so that a configuration is in force as a whole or not at all.
+        let filter = &settings.telemetry.log_filter;
+        if let Err(problem) = otter_telemetry::check_filter(filter) {
+            return self.refused(&chain(&problem));
         }
-        Err(problem) => {
-            node.reload_refused();
-            error!(problem = %problem, "configuration refused; the one in force stays");
+        if let Err(problem) = self.node.renew_certificates(&settings) {
+            return self.refused(&chain(&problem));
         }
+        if let Err(problem) = self.telemetry.set_filter(filter) {
+            return self.refused(&chain(&problem));
+        }
+        let pending = self.started.restart_needed_for(&settings);
+        self.node.reload(&settings, &pending);
+        for setting in pending {
+            warn!(setting, "a restart is needed for this setting");
+        }
+        Some(settings)
+    }
+
+    fn refused(&self, problem: &str) -> Option<Settings> {
+        self.node.reload_refused();
+        error!(problem, "configuration refused; the one in force stays");
+        None
     }
 }
 
-fn load(path: Option<&Path>) -> Result<Settings, String> {
-    let loaded = run::load(path).map_err(|problem| problem.to_string())?;
-    run::report(&loaded.warnings, std::io::stderr());
-    Ok(loaded.settings)
+/// Tells what works but is probably not meant.
+fn warn_of(warnings: &[Problem]) {
+    for warning in warnings {
+        warn!(problem = %warning, "the configuration is questionable");
+    }
+}
+
+/// Tells what is wrong with a configuration in the form that logs have where none is configured: to people as it is, else
+/// as one JSON object a problem.
+fn refuse(problem: &LoadError) -> ExitCode {
+    let logs = Logs { filter: "info".to_owned(), format: otter_telemetry::LogFormat::Auto };
+    let for_people = std::io::stderr().is_terminal();
+    if for_people || otter_telemetry::start(&logs, None, "all", env!("CARGO_PKG_VERSION")).is_err() {
+        return complain(2, &problem.to_string());
+    }
+    for problem in problem.to_string().lines() {
+        error!(problem, "the configuration cannot be used");
+    }
+    ExitCode::from(2)
+}
+
+/// Tells in the log why the process does not start.
+fn give_up(problem: &str) -> ExitCode {
+    if !tracing::enabled!(tracing::Level::ERROR) {
+        return complain(1, problem);
+    }
+    error!(problem, "could not start");
+    ExitCode::from(1)
 }
 
 /// Logs and spans as configured.

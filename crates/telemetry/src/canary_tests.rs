@@ -52,8 +52,8 @@ fn everything_told(style: Style, act: impl FnOnce()) -> (String, String) {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(Redacting(exporter.clone())).build();
     let subscriber = Registry::default()
-        .with(logged("trace", style, captured.clone()).unwrap())
-        .with(traced(&provider, "trace").unwrap());
+        .with(logged("trace", style, captured.clone()).unwrap().0)
+        .with(traced(&provider, "trace").unwrap().0);
     tracing::subscriber::with_default(subscriber, act);
     let spans = format!("{:?}", exporter.get_finished_spans().unwrap());
     (captured.text(), spans)
@@ -137,4 +137,19 @@ fn a_field_cannot_forge_a_line() {
 fn a_filter_that_is_none_is_refused() {
     let layer = logged::<Registry, _>("otter=loud", Style::Human, Captured::default());
     assert!(layer.is_err());
+}
+
+#[test]
+fn another_filter_is_in_force_at_once() {
+    let captured = Captured::default();
+    let (layer, change) = logged("info", Style::Json, captured.clone()).unwrap();
+    tracing::subscriber::with_default(Registry::default().with(layer), || {
+        debug!("before");
+        change("debug".parse().unwrap());
+        debug!("meanwhile");
+        change("error".parse().unwrap());
+        warn!("after");
+    });
+    let text = captured.text();
+    assert!(text.contains("meanwhile") && !text.contains("before") && !text.contains("after"), "{text}");
 }

@@ -352,6 +352,16 @@ pub const RELOAD_TIME: Metric = gauge(
     "When the configuration was last read with success, in seconds since 1970",
 );
 
+/// What was changed and is not in force.
+pub const PENDING_RESTART: Metric = gauge(
+    "otter.config.pending_restart",
+    "otter_config_pending_restart",
+    "{state}",
+    &["setting"],
+    50,
+    "1 for a setting that was changed since the start and is in force only after a restart, else 0",
+);
+
 /// All of them.
 pub const ALL: [&Metric; 34] = [
     &RPC_DURATION,
@@ -388,4 +398,5 @@ pub const ALL: [&Metric; 34] = [
     &BUILD_INFO,
     &RELOAD_SUCCESSFUL,
     &RELOAD_TIME,
+    &PENDING_RESTART,
 ];

@@ -23,4 +23,4 @@ mod start;
 pub use labels::{AttemptOutcome, CheckOutcome, DeliveryOutcome, RejectedReceipt, RequestOutcome};
 pub use metrics::{Account, Error as MetricsError, Metrics};
 pub use readings::{Breaker, BreakerReading, LaneReading, RateKind, RateReading, RateWindow};
-pub use start::{Error, LogFormat, Logs, Otlp, Telemetry, start};
+pub use start::{Error, LogFormat, Logs, Otlp, Telemetry, check_filter, start};

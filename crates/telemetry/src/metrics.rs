@@ -91,6 +91,7 @@ struct Gauges {
     concurrency: Gauge<f64>,
     reload_successful: Gauge<f64>,
     reload_time: Gauge<f64>,
+    pending_restart: Gauge<f64>,
 }
 
 impl Metrics {
@@ -297,6 +298,12 @@ impl Metrics {
         }
     }
 
+    /// Says whether a changed setting waits for a restart.
+    pub fn pending_restart(&self, setting: &'static str, pending: bool) {
+        let value = if pending { 1.0 } else { 0.0 };
+        self.gauges.pending_restart.record(value, &[word("setting", setting)]);
+    }
+
     /// Replaces the rates that scrapes read; segments that share their labels are added up.
     pub fn set_rates(&self, rates: &[RateReading]) {
         self.readings.set_rates(rates, &self.countries.load());
@@ -392,6 +399,7 @@ impl Gauges {
             concurrency: gauge(meter, &names::CONCURRENCY_LIMIT),
             reload_successful: gauge(meter, &names::RELOAD_SUCCESSFUL),
             reload_time: gauge(meter, &names::RELOAD_TIME),
+            pending_restart: gauge(meter, &names::PENDING_RESTART),
         }
     }
 }

@@ -57,6 +57,7 @@ fn record_everything(metrics: &Metrics) {
     metrics.receipt_lag(&twilio(), second);
     metrics.in_flight(&twilio(), 3);
     metrics.config_reloaded(true, Moment::from_millis(1_700_000_000_000));
+    metrics.pending_restart("grpc.listen", true);
     metrics.set_rates(&[rate(germany, 7.0, 10.0)]);
     metrics.set_lanes(vec![LaneReading {
         provider: twilio(),

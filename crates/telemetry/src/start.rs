@@ -1,5 +1,6 @@
 //! Setting up logs and spans for the process.
 
+use std::fmt;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::logs::{LogLayer, Style};
 use crate::redaction::{is_audible, is_ours};
@@ -63,10 +64,19 @@ pub struct Otlp {
     pub instance: String,
 }
 
-/// What has to be flushed before the process ends.
-#[derive(Debug)]
+/// Changes the filter of one layer.
+type Change = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+/// What can be changed while the process runs, and has to be flushed before it ends.
 pub struct Telemetry {
     spans: Option<SdkTracerProvider>,
+    filters: Vec<Change>,
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("spans", &self.spans).finish_non_exhaustive()
+    }
 }
 
 /// Sets up logs on standard error, and spans if an endpoint is given; for the whole process, once. `component` names
@@ -84,24 +94,33 @@ pub fn start(
         (LogFormat::Auto, false) | (LogFormat::Json, _) => Style::Json,
     };
     let spans = otlp.map(|otlp| spans::provider(otlp, component, version)).transpose()?;
-    let registry = Registry::default()
-        .with(logged(&logs.filter, style, stderr)?)
-        .with(spans.as_ref().map(|provider| traced(provider, &logs.filter)).transpose()?);
-    registry.try_init().map_err(Error::Twice)?;
-    Ok(Telemetry { spans })
+    let (logged, change_logged) = logged(&logs.filter, style, stderr)?;
+    let traced = spans.as_ref().map(|provider| traced(provider, &logs.filter)).transpose()?;
+    let (traced, change_traced) = traced.unzip();
+    Registry::default().with(logged).with(traced).try_init().map_err(Error::Twice)?;
+    let filters = [Some(change_logged), change_traced].into_iter().flatten().collect();
+    Ok(Telemetry { spans, filters })
 }
 
 /// The layer that writes logs. Libraries are cut off below a warning before the filter is asked.
-pub(crate) fn logged<S, W>(filter: &str, style: Style, writer: W) -> Result<impl Layer<S> + use<S, W>, Error>
+pub(crate) fn logged<S, W>(
+    filter: &str,
+    style: Style,
+    writer: W,
+) -> Result<(impl Layer<S> + use<S, W>, Change), Error>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    Ok(LogLayer::new(style, writer).with_filter(filter_fn(is_audible).and(parse(filter)?)))
+    let (filter, change) = changeable(filter)?;
+    Ok((LogLayer::new(style, writer).with_filter(filter_fn(is_audible).and(filter)), change))
 }
 
 /// The layer that records spans: ours only, under the same filter.
-pub(crate) fn traced<S>(provider: &SdkTracerProvider, filter: &str) -> Result<impl Layer<S> + use<S>, Error>
+pub(crate) fn traced<S>(
+    provider: &SdkTracerProvider,
+    filter: &str,
+) -> Result<(impl Layer<S> + use<S>, Change), Error>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -110,7 +129,22 @@ where
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false);
-    Ok(layer.with_filter(filter_fn(is_ours).and(parse(filter)?)))
+    let (filter, change) = changeable(filter)?;
+    Ok((layer.with_filter(filter_fn(is_ours).and(filter)), change))
+}
+
+fn changeable<S: Subscriber>(filter: &str) -> Result<(reload::Layer<EnvFilter, S>, Change), Error> {
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
+    let change = move |filter| {
+        // It fails only when the layer is gone, and with it whoever could be told.
+        let _ = handle.reload(filter);
+    };
+    Ok((filter, Box::new(change)))
+}
+
+/// Whether a filter is one.
+pub fn check_filter(filter: &str) -> Result<(), Error> {
+    parse(filter).map(drop)
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
@@ -118,6 +152,14 @@ fn parse(filter: &str) -> Result<EnvFilter, Error> {
 }
 
 impl Telemetry {
+    /// Puts other levels in force, for logs and spans; refuses what is no filter.
+    pub fn set_filter(&self, filter: &str) -> Result<(), Error> {
+        for change in &self.filters {
+            change(parse(filter)?);
+        }
+        Ok(())
+    }
+
     /// Sends what has not been sent yet and stops. Blocks for at most `within`; call it off the runtime's threads.
     pub fn flush(&self, within: Duration) {
         if let Some(spans) = &self.spans {

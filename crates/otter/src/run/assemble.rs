@@ -62,13 +62,8 @@ pub(crate) fn access(settings: &Settings) -> Access {
 /// together do not send their callers away together.
 pub(crate) fn grpc(settings: &Settings, jitter: u32) -> Options {
     let configured = &settings.grpc;
-    let tls = configured.tls.as_ref().map(|tls| Tls {
-        certificate: tls.certificate.clone(),
-        key: tls.key.clone(),
-        client_ca: tls.client_ca.clone(),
-    });
     Options {
-        tls,
+        tls: certificates(settings),
         max_message_bytes: configured.max_message_bytes,
         max_connection_age: configured.max_connection_age.mul_f64(1.0 - f64::from(jitter % 1000) / 10_000.0),
         max_connections: configured.max_connections,
@@ -77,6 +72,15 @@ pub(crate) fn grpc(settings: &Settings, jitter: u32) -> Options {
         max_sends: configured.max_sends,
         max_streams: configured.max_streams,
     }
+}
+
+/// The certificates of the gRPC edge.
+pub(crate) fn certificates(settings: &Settings) -> Option<Tls> {
+    settings.grpc.tls.as_ref().map(|tls| Tls {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_ca: tls.client_ca.clone(),
+    })
 }
 
 fn api_key(key: &otter_config::ApiKey) -> ApiKey {

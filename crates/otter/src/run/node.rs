@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use otter_api::{Access, Parts};
+use otter_api::{Access, Certificates, Parts};
 use otter_config::Settings;
 use otter_delivery::{Books, BooksError, Desk, Feed, Intake, Keys, Scheduler, Setup, Slices, View, Worker};
 use otter_domain::{ProviderName, WorkerId};
@@ -86,6 +86,7 @@ pub(crate) struct Node {
     lanes: Mutex<BTreeSet<ProviderName>>,
     tasks: Mutex<JoinSet<()>>,
     local_receipts: Option<String>,
+    certificates: Option<Certificates>,
     grace: Grace,
 }
 
@@ -123,7 +124,7 @@ impl Node {
             worker_id(&*dice),
         );
         let shutdown = settings.shutdown;
-        let node = Self {
+        let mut node = Self {
             addresses,
             lifecycle: Lifecycle::default(),
             setup,
@@ -135,11 +136,14 @@ impl Node {
             lanes: Mutex::default(),
             tasks: Mutex::default(),
             local_receipts,
+            certificates: None,
             grace: Grace { delay: shutdown.delay, drain: shutdown.drain, flush: shutdown.flush },
         };
         node.check_providers(&roles)?;
         node.run_views(listeners.admin);
-        node.run_edges(settings, &keys, dice.u32(), listeners.grpc, listeners.receipts)?;
+        node.certificates =
+            node.run_edges(settings, &keys, dice.u32(), listeners.grpc, listeners.receipts)?;
+        node.name_pending_restarts(&[]);
         if roles.scheduler {
             let (books, setup) = (Arc::clone(&node.books), Arc::clone(&node.setup));
             let scheduler = Scheduler::new(books, setup, keys, Arc::clone(&node.view));
@@ -154,8 +158,20 @@ impl Node {
         self.addresses
     }
 
-    /// Puts another configuration in force. Addresses, keys and the store stay as they were at the start.
-    pub(crate) fn reload(&self, settings: &Settings) {
+    /// Puts other certificates in force, if they are others; refuses what cannot be used, and then nothing changes.
+    pub(crate) fn renew_certificates(&self, settings: &Settings) -> Result<(), otter_api::Error> {
+        let shown = assemble::certificates(settings);
+        if let (Some(certificates), Some(tls)) = (&self.certificates, shown)
+            && certificates.renew(&tls)?
+        {
+            info!("new gRPC connections get the renewed certificates");
+        }
+        Ok(())
+    }
+
+    /// Puts another configuration in force, but for the settings in `pending`, which stay as they were at the start.
+    pub(crate) fn reload(&self, settings: &Settings, pending: &[&'static str]) {
+        self.name_pending_restarts(pending);
         self.setup.store(Arc::new(assemble::setup(settings, self.local_receipts.as_deref())));
         self.access.store(Arc::new(assemble::access(settings)));
         self.metrics.configure(settings.metrics.countries.clone(), &assemble::accounts(settings));
@@ -183,6 +199,12 @@ impl Node {
         let stopped = lifecycle.stop(grace, hurry, flush).await;
         tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         stopped
+    }
+
+    fn name_pending_restarts(&self, pending: &[&'static str]) {
+        for setting in Settings::needing_restarts() {
+            self.metrics.pending_restart(setting, pending.contains(&setting));
+        }
     }
 
     fn check_providers(&self, roles: &Roles) -> Result<(), StartError> {
@@ -217,7 +239,8 @@ impl Node {
         jitter: u32,
         grpc: Option<TcpListener>,
         receipts: Option<TcpListener>,
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<Certificates>, StartError> {
+        let mut certificates = None;
         let phases = self.lifecycle.phases();
         if let Some(listener) = grpc {
             let feed = Feed::new(Arc::clone(&self.books));
@@ -241,6 +264,7 @@ impl Node {
                 phases,
             };
             let server = otter_api::Server::new(parts, assemble::grpc(settings, jitter))?;
+            certificates = Some(server.certificates());
             self.spawn(async move {
                 if let Err(error) = server.serve(listener).await {
                     error!(error = %error, "the gRPC edge stopped");
@@ -256,7 +280,7 @@ impl Node {
                 otter_receipts::Server::new(desk, setup, self.books.clock(), metrics).with_limits(limits);
             self.spawn(server.run(listener, self.lifecycle.phases()));
         }
-        Ok(())
+        Ok(certificates)
     }
 
     /// Starts a worker for every provider that has none yet and is this process's to serve.

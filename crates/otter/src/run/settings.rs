@@ -1,7 +1,6 @@
 //! Reading the configuration from where the operator keeps it.
 
 use std::fmt;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use otter_config::{Loaded, Problem, Sources};
@@ -47,14 +46,6 @@ pub(crate) fn load_text(text: &str) -> Result<Loaded, LoadError> {
 fn load_with(text: Option<&str>, environment: Vec<(String, String)>) -> Result<Loaded, LoadError> {
     let sources = Sources { file: text, environment, read_file: &read };
     otter_config::load(&sources, otter_providers::REGISTRATIONS).map_err(LoadError::Problems)
-}
-
-/// Writes warnings, one a line.
-pub(crate) fn report(warnings: &[Problem], mut to: impl Write) {
-    for warning in warnings {
-        // Nobody may be reading; that must not keep the process from starting.
-        let _ = writeln!(to, "warning: {warning}");
-    }
 }
 
 fn read(path: &Path) -> std::io::Result<String> {

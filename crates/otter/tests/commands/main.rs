@@ -5,6 +5,7 @@
 mod canned;
 mod config;
 mod otter;
+mod reload;
 mod server;
 mod tls;
 
