@@ -363,7 +363,7 @@ pub const PENDING_RESTART: Metric = gauge(
 );
 
 /// All of them.
-pub const ALL: [&Metric; 34] = [
+pub const ALL: [&Metric; 35] = [
     &RPC_DURATION,
     &HTTP_DURATION,
     &REQUESTS,
