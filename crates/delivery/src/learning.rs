@@ -83,7 +83,7 @@ fn tell(change: &Change) {
         provider = %change.scope.provider(),
         channel = way.map(|way| field::display(way.channel)),
         country = way.map(|way| field::display(way.country)),
-        text = text.map(field::display),
+        template = text.map(field::display),
         state = change.state.as_str(),
         class = cause.map(|cause| field::display(cause.class)),
         speaks_of = cause.map(|cause| field::display(cause.speaks_of)),

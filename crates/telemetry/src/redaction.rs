@@ -139,7 +139,6 @@ const MASKED: &[&str] = &[
     "target",
     "template",
     "tenant",
-    "text",
     "thread",
     "to",
     "unfinished",

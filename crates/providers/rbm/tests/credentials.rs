@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use otter_domain::{Channel, ErrorClass, Failure, FailureClass, ProviderName};
+use otter_domain::{Channel, ErrorClass, Failure, FailureClass, ProviderName, VendorCode};
 use otter_provider::{Provider, RecallOutcome};
 use otter_provider_testkit::{Answer, ScriptedVendor, sample};
 use toml::Table;
@@ -58,8 +58,9 @@ async fn a_token_refused_twice_is_final() {
     let refused = || Answer::json(401, UNAUTHENTICATED);
     let (google, provider) = stage([token("old"), refused(), token("new"), refused()]).await;
     let outcome = provider.sender.unwrap().send(&sample::dispatch(Channel::Rcs)).await;
-    let expected = Failure::new(FailureClass::Misconfigured, ErrorClass::Auth).with_code(401);
-    assert_eq!(outcome, Err(expected));
+    let expected = Failure::new(FailureClass::Misconfigured, ErrorClass::Auth);
+    let code = VendorCode::parse("UNAUTHENTICATED").unwrap();
+    assert_eq!(outcome, Err(expected.with_vendor_code(code)));
     assert_eq!(google.received().len(), 4);
 }
 
