@@ -77,6 +77,14 @@ pub async fn a_report_is_booked_with_evidence_and_event<B: Bench>(open: impl Asy
         matches!(counted.as_slice(), [(Measure::Delivered(_), 1), (Measure::Undelivered, 1)]),
         "{counted:?}"
     );
+
+    // A reason that says no more than its class and a code stays readable too.
+    let plain = kit.create(kit.verification(vec![kit.accepted(1, "plain")])).await;
+    let because = Some(Failure::new(FailureClass::Unroutable, ErrorClass::Unreachable).with_code(30_003));
+    let lost = ReceiptMerge { because, ..report(&plain, 1, &provider("plain"), ReceiptStatus::Undelivered) };
+    kit.store.merge(kit.home, vec![lost]).await.unwrap();
+    let told = kit.load(plain.id).await.unwrap().attempts[0].receipt;
+    assert_eq!(told.and_then(|receipt| receipt.because), because);
 }
 
 pub async fn an_early_report_lands_while_the_send_runs<B: Bench>(open: impl AsyncFn(Setup) -> B) {

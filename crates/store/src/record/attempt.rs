@@ -321,7 +321,9 @@ pub struct FailureRecord(
 impl From<&Failure> for FailureRecord {
     fn from(failure: &Failure) -> Self {
         let code = failure.vendor_code.map(|code| code.to_string());
-        Self(failure.class.as_str().to_owned(), failure.error.as_str().to_owned(), unusual(failure), code)
+        // Scripts cannot pack a list again in which something before its end is missing.
+        let speaks_of = code.as_ref().map(|_| failure.speaks_of.into()).or(unusual(failure));
+        Self(failure.class.as_str().to_owned(), failure.error.as_str().to_owned(), speaks_of, code)
     }
 }
 
