@@ -60,7 +60,7 @@ pub fn partition_hash(install_key: &[u8], number: &PhoneNumber) -> u64 {
     partition_of(install_key, &number.identity())
 }
 
-/// Where limits and failed checks of a person are that a release before knew by another number: name and partition hash.
+/// Where what was counted for a person is that a release before knew by another number: name and partition hash.
 /// `None` for the many who were always known by the same.
 pub fn former_recipient(install_key: &[u8], number: &PhoneNumber) -> Option<(RecipientRef, u64)> {
     let former = number.former_identity()?;

@@ -22,59 +22,56 @@ pub enum InvalidNumber {
     #[error("must be in E.164 form: + and 7 to 15 digits, country code first")]
     Malformed,
     /// Longer than [`PhoneNumber::MAX_INPUT`].
-    #[error(
-        "is longer than {} characters; must be one number: + and 7 to 15 digits, country code first",
-        PhoneNumber::MAX_INPUT
-    )]
+    #[error("must be one number of at most 64 characters: + and 7 to 15 digits, country code first")]
     Overlong,
     /// Digits only.
     #[error(
-        "has no + in front; must begin with + and the country code, for example +49 for a number of Germany"
+        "must begin with + and the country code, for example +49 for a number of Germany; it has no + in front"
     )]
     NoPlus,
     /// A number as it is dialled within a country.
     #[error(
-        "begins with 0 as within a country; must begin with + and the country code in place of that 0, for example +49 151 for 0151"
+        "must begin with + and the country code in place of the 0 that is dialled within a country, for example +49 151 for 0151"
     )]
     National,
     /// A prefix for calls abroad that only some countries dial.
     #[error(
-        "begins with the digits that are dialled for a call abroad; must begin with + and the country code in their place"
+        "must begin with + and the country code in place of the digits that are dialled for a call abroad"
     )]
     DialledAbroad,
     /// `+0`.
-    #[error("has a 0 after the +; must have the country code there, which never begins with 0")]
+    #[error("must have the country code after the +; none begins with 0")]
     ZeroFirst,
     /// The plus sign stands behind the digits.
-    #[error("has its + at the end; must begin with it")]
+    #[error("must begin with the + that stands at its end")]
     PlusLast,
     /// The plus sign stands among the first digits.
-    #[error("has a + among or beside its digits; must begin with a single one")]
+    #[error("must begin with a single +; it has another one, or has it among its digits")]
     PlusInside,
     /// Two numbers in one text.
-    #[error("seems to be more than one number; must be one")]
+    #[error("must be one number; it seems to be more than one number")]
     Several,
     /// An extension, or digits to be dialled once connected.
-    #[error("has an extension; must be the number alone, because no code can be sent to an extension")]
+    #[error("must be the number alone; it has an extension, to which no code can be sent")]
     Extension,
     /// Letters.
-    #[error("contains letters; must be + and digits")]
+    #[error("must be + and digits; it contains letters")]
     Letters,
     /// Something else that is in no number.
     #[error(
-        "contains a character that is in no number; must be + and digits, with blanks, dashes, dots, slashes or brackets between them"
+        "must be + and digits, with blanks, dashes, dots, slashes or brackets between them; it contains another character"
     )]
     Character,
     /// A figure of a spreadsheet.
     #[error(
-        "is a figure as spreadsheets write it (rounded, or with decimals); must be + and all digits: keep the column as text there"
+        "must be + and all digits; it is a figure as spreadsheets write it, rounded or with decimals: keep the column as text there"
     )]
     Figure,
     /// No country or network has this calling code.
-    #[error("starts with a country calling code that does not exist; must begin with + and the country code")]
+    #[error("must begin with + and a country code that exists")]
     UnknownCallingCode,
     /// A digit too many, and it is known which.
-    #[error("has a {digit} after +{calling_code} that does not belong there; must be the number without it")]
+    #[error("must be the number without the {digit} after +{calling_code}, which does not belong there")]
     SurplusDigit {
         /// The digit.
         digit: char,
@@ -82,7 +79,7 @@ pub enum InvalidNumber {
         calling_code: u16,
     },
     /// A digit too few, and it is known which.
-    #[error("lacks a {digit} after +{calling_code}; must be the number with it")]
+    #[error("must have a {digit} after +{calling_code}, where it seems to be missing")]
     MissingDigit {
         /// The digit.
         digit: char,
@@ -90,19 +87,19 @@ pub enum InvalidNumber {
         calling_code: u16,
     },
     /// Shorter than any number of that country.
-    #[error("is too short; no number with +{calling_code} has so few digits")]
+    #[error("must have more digits; no number with +{calling_code} has so few")]
     TooShort {
         /// The country's.
         calling_code: u16,
     },
     /// Longer than any number of that country.
-    #[error("is too long; no number with +{calling_code} has so many digits")]
+    #[error("must have fewer digits; no number with +{calling_code} has so many")]
     TooLong {
         /// The country's.
         calling_code: u16,
     },
     /// Neither, and still of no length that the country has.
-    #[error("has a length that no number with +{calling_code} has")]
+    #[error("must be of a length that numbers with +{calling_code} have")]
     ImpossibleLength {
         /// The country's.
         calling_code: u16,
@@ -170,8 +167,8 @@ impl PhoneNumber {
         }
     }
 
-    /// The identity that a release before may have known the same person by: limits and failed checks of then are kept under
-    /// it until they end. The same care applies.
+    /// The identity that a release before may have known the same person by: what was counted then is kept under it until it
+    /// ends. The same care applies.
     pub fn former_identity(&self) -> Option<Zeroizing<String>> {
         let code = self.calling_code.to_string();
         let former = match self.argentine_subscriber() {

@@ -132,7 +132,7 @@ fn a_number_that_is_not_certain_is_refused_with_a_hint() {
     check("0151 12345678", "must begin with + and the country code");
     check("+4915112345678 ext 7", "extension");
     check("+4915112345678, +4917012345678", "more than one number");
-    check("+48 0 512345678", "has a 0 after +48");
+    check("+48 0 512345678", "without the 0 after +48");
     check("4.91511E+12", "spreadsheet");
 }
 

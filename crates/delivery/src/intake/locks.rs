@@ -2,8 +2,8 @@
 
 use otter_decision::{challenge, check};
 use otter_domain::{
-    ChannelClass, CheckScope, FailedChecks, Lift, Moment, PhoneNumber, ShutClass, Subject, TenantId,
-    VerificationId,
+    ChannelClass, CheckScope, FailedChecks, Lift, Moment, Partition, PhoneNumber, ShutClass, Subject,
+    TenantId, VerificationId,
 };
 
 use super::{Intake, Refusal};
@@ -21,12 +21,22 @@ pub struct Person {
 }
 
 impl Intake {
-    /// Reads how many wrong codes in a row are counted for a person, at most one counter per class.
+    /// Reads how many wrong codes in a row are counted for a person, at most one counter per class: of today's number and of
+    /// its former form the higher one.
     pub async fn failed_checks(&self, person: &Person) -> Result<Vec<FailedChecks>, Refusal> {
-        Ok(self.books.failed_checks(self.home(&person.number), self.scope(person)).await?)
+        let mut failed = self.books.failed_checks(self.home(&person.number), self.scope(person)).await?;
+        for former in self.failed_before(person).await? {
+            match failed.iter_mut().find(|counter| counter.class == former.class) {
+                Some(counter) if counter.count < former.count => *counter = former,
+                Some(_) => {}
+                None => failed.push(former),
+            }
+        }
+        Ok(failed)
     }
 
-    /// Has wrong codes of a person forgotten, with an event; says what they were. A repeat finds nothing.
+    /// Has wrong codes of a person forgotten, under the number's former form too, with an event; says what they were. A
+    /// repeat finds nothing.
     pub async fn lift_checks(
         &self,
         person: &Person,
@@ -35,7 +45,30 @@ impl Intake {
         reason: String,
     ) -> Result<Vec<FailedChecks>, Refusal> {
         let lift = Lift { scope: self.scope(person), classes, author, reason };
-        Ok(self.books.lift(self.home(&person.number), lift).await?)
+        let former = self.former_scope(person).map(|(home, scope)| (home, Lift { scope, ..lift.clone() }));
+        let mut lifted = self.books.lift(self.home(&person.number), lift).await?;
+        if let Some((home, lift)) = former {
+            lifted.extend(self.books.lift(home, lift).await?);
+        }
+        Ok(lifted)
+    }
+
+    /// The classes that wrong codes under the number's former form keep shut; costs a trip only where there is one (ADR 20).
+    pub(super) async fn shut_before(&self, person: &Person, by: Moment) -> Result<Vec<ShutClass>, Refusal> {
+        let failed = self.failed_before(person).await?;
+        Ok(check::shut(&failed, &ChannelClass::ALL, None, by, self.books.now()))
+    }
+
+    async fn failed_before(&self, person: &Person) -> Result<Vec<FailedChecks>, Refusal> {
+        let Some((home, scope)) = self.former_scope(person) else { return Ok(Vec::new()) };
+        Ok(self.books.failed_checks(home, scope).await?)
+    }
+
+    /// Where checks of the person were counted by a release that took the number's former form for somebody else.
+    fn former_scope(&self, person: &Person) -> Option<(Partition, CheckScope)> {
+        let (recipient, hash) = challenge::former_recipient(&self.keys.install, &person.number)?;
+        let home = self.books.store().partitions().of_hash(hash);
+        Some((home, CheckScope { recipient, ..self.scope(person) }))
     }
 
     /// The classes in which a new code for a person could not be checked by then.

@@ -105,14 +105,14 @@ impl Intake {
         let (usual, country) = (purpose.locale.as_ref(), request.number.country());
         let locale = setup.catalogue.locale(&request.tenant, &request.locales, usual, country);
         let home = self.home(&request.number);
+        let by = self.books.now() + ttl - purpose.lifecycle.min_useful;
         if request.dry_run {
-            let by = self.books.now() + ttl - purpose.lifecycle.min_useful;
             let shut = self.shut(&person(request), by).await?;
             let plan = self.plan(setup, request, purpose, route, &locale, ttl, shut);
             return Ok(self.explained(request, plan, locale, ttl));
         }
         // Usually nothing is, and only the commit can tell: then the plan is made again without it.
-        let mut shut = Vec::new();
+        let mut shut = self.shut_before(&person(request), by).await?;
         for round in 0..PLANS {
             let plan = self.plan(setup, request, purpose, route, &locale, ttl, shut.clone());
             let Some(first) = plan.candidates.first() else {

@@ -152,6 +152,24 @@ async fn sec_17_a_recipients_limit_counts_sends_and_resends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sec_17_one_person_has_one_limit_in_every_form_of_the_number() {
+    let mut shop = policy("shop");
+    shop.recipient_limits = vec![LimitRule { max: 2, window: seconds(600) }];
+    let (house, _worker) = House::open(Plan { tenant: shop, ..Plan::usual() }).await;
+    let to = |text| SendRequest { number: PhoneNumber::parse(text).unwrap(), ..house.request() };
+    for (one, other, third) in [
+        ("+54 11 6907 1234", "+54 9 11 6907 1234", "+54 11 15 6907 1234"),
+        ("+52 1 55 1234 5678", "+52 55 1234 5678", "+52 044 55 1234 5678"),
+        ("+55 11 8123 4567", "+55 11 98123 4567", "0055 11 98123 4567"),
+    ] {
+        house.front.intake.send(to(one)).await.unwrap();
+        house.front.intake.send(to(other)).await.unwrap();
+        let refused = house.front.intake.send(to(third)).await;
+        assert!(matches!(refused, Err(Refusal::RecipientLimited { .. })), "{third}: {refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dry_run_explains_and_sends_nothing() {
     let (house, _worker) = House::usual().await;
     let request = SendRequest { dry_run: true, ..house.request() };

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use otter_decision::challenge;
 use otter_delivery::{Person, Refusal, ResendRequest, SendRequest, Sent};
 use otter_domain::{
     Channel, ChannelClass, CheckVerdict, ChoiceReason, Code, Ending, Exclusion, FailureClass, HappeningKind,
-    PhoneNumber, ReceiptStatus, ShutClass, Subject, VerificationId,
+    PhoneNumber, ReceiptStatus, ShutClass, Subject, Verification, VerificationId,
 };
+use otter_store::{Commit, Nonce, Store};
 use tokio::time::sleep;
 
 use crate::house::{House, NUMBER, Plan, id_of, provider, seconds, tenant};
@@ -100,6 +102,44 @@ async fn sec_05_after_ten_wrong_codes_the_other_class_is_used_and_else_the_send_
     let request = SendRequest { code: Some(code.clone()), ..house.only(Channel::Sms) };
     let id = id_of(&house.accept_send(request).await);
     assert!(matches!(house.check(id, &code).await, CheckVerdict::Verified { .. }), "and it can be checked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_05_wrong_codes_under_the_number_of_before_keep_todays_shut_until_they_are_lifted() {
+    let (house, _worker) = House::open(two_classes()).await;
+    house.all_accept();
+    let number = PhoneNumber::parse("+52 1 55 1234 5678").unwrap();
+    let (recipient, hash) = challenge::former_recipient(&house.keys().install, &number).unwrap();
+    let home = house.front.books.store().partitions().of_hash(hash);
+    let like = house.load(id_of(&house.accept_send(house.only(Channel::Sms)).await)).await;
+    for draw in 1..=2 {
+        let id = VerificationId::new(like.created_at, home, [draw; 8]);
+        let before = Commit {
+            expected: None,
+            next: Verification { id, recipient: recipient.clone(), ..like.clone() },
+            effects: Vec::new(),
+            due: None,
+            nonce: Nonce(u64::from(draw)),
+            request: None,
+            limits: Vec::new(),
+            message_ids: Vec::new(),
+            at_stake: Vec::new(),
+        };
+        house.memory.commit(home, vec![before]).await.unwrap();
+        house.miss(id, 5).await;
+        sleep(seconds(31)).await;
+    }
+    let person = Person { number: number.clone(), ..person() };
+    let counted = house.front.intake.failed_checks(&person).await.unwrap();
+    assert_eq!(counted.iter().map(|counter| counter.count).collect::<Vec<_>>(), [10]);
+    let to = |channel| SendRequest { number: number.clone(), ..house.only(channel) };
+    let shut = uncheckable(house.front.intake.send(to(Channel::Sms)).await);
+    assert_eq!(shut.iter().map(|shut| shut.class).collect::<Vec<_>>(), [ChannelClass::Pstn]);
+    house.accept_send(to(Channel::Rcs)).await;
+    let (author, reason) = ("ops".to_owned(), "it was me".to_owned());
+    let lifted = house.front.intake.lift_checks(&person, vec![ChannelClass::Pstn], author, reason).await;
+    assert_eq!(lifted.unwrap().len(), 1);
+    house.accept_send(to(Channel::Sms)).await;
 }
 
 #[tokio::test(start_paused = true)]

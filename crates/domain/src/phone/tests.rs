@@ -182,6 +182,7 @@ fn what_is_not_certain_is_refused_with_a_hint_that_does_not_repeat_it() {
         let error = PhoneNumber::parse(text).unwrap_err();
         assert_eq!(error, *expected, "{text:?}");
         let told = error.to_string();
+        assert!(told.starts_with("must "), "{told}");
         assert!(!told.contains("12345678") && (!told.contains(text) || text.len() < 2), "{text:?}: {told}");
     }
 }
