@@ -10,7 +10,7 @@ use otter_contract::admin::v1::rate_service_server::RateService;
 use otter_contract::admin::v1::{ListRatesRequest, ListRatesResponse, WatchRatesRequest, WatchRatesResponse};
 use otter_decision::rates::SegmentRates;
 use otter_delivery::Intake;
-use otter_domain::{Channel, Country, Moment, ProviderName, Segment};
+use otter_domain::{Channel, Country, InvalidCountry, Moment, ProviderName, Segment};
 use otter_evidence::{Freshness, Rates, Window};
 use otter_runtime::Phases;
 use tokio::time::sleep;
@@ -168,7 +168,7 @@ impl Filter {
         }
         let provider = fields.optional("provider", provider, ProviderName::parse);
         let channel = channel_or_any(fields, channel);
-        let country = fields.optional("country", country, Country::parse);
+        let country = fields.optional("country", country, country_or_none);
         Some(Self { windows: windows?, provider, channel, country })
     }
 
@@ -177,6 +177,11 @@ impl Filter {
             && self.channel.is_none_or(|channel| segment.channel == channel)
             && self.country.is_none_or(|country| segment.country == country)
     }
+}
+
+/// A country, or `ZZ` as rates name numbers of no country.
+fn country_or_none(text: &str) -> Result<Country, InvalidCountry> {
+    if text == Country::NONE.as_str() { Ok(Country::NONE) } else { Country::parse(text) }
 }
 
 fn interval(fields: &mut Fields, asked: prost_types::Duration) -> Option<Duration> {
@@ -194,7 +199,7 @@ fn after_name(rows: &[Row], name: &str) -> Option<usize> {
     let segment = Segment {
         provider: ProviderName::parse(parts.next()?).ok()?,
         channel: Channel::parse(parts.next()?)?,
-        country: Country::parse(parts.next()?).ok()?,
+        country: Country::recorded(parts.next()?)?,
     };
     let word = parts.next()?;
     let window = Window::ALL.into_iter().find(|window| window.as_str() == word)?;

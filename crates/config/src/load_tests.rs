@@ -281,12 +281,32 @@ fn texts_are_checked_when_the_configuration_is_loaded() {
 #[test]
 fn a_new_tenant_may_send_nowhere_until_it_says_where() {
     refused("countries = [\"DE\", \"FR\"]", "", "tenants.shop.countries", "or \"all\"");
-    refused(
+    let countries = |list: &str| format!("countries = {list}");
+    for (list, place, words) in [
+        (
+            "[\"DE\", \"Germany\"]",
+            "[1]",
+            "is \"Germany\"; must be a two-letter country code of ISO 3166-1 such as DE; did you mean DE?",
+        ),
+        ("[\"UK\"]", "[0]", "did you mean GB?"),
+        ("[\"EU\"]", "[0]", "name each country"),
+        ("[\"all\"]", "[0]", "name each country"),
+        ("[\"ZZ\"]", "[0]", "numbers of no country"),
+        ("[49]", "[0]", "did you mean DE?"),
+        ("\"DE\"", "", "a list of countries such as [\"DE\", \"FR\"], or \"all\", not \"DE\""),
+    ] {
+        let path = format!("tenants.shop.countries{place}");
+        refused("countries = [\"DE\", \"FR\"]", &countries(list), &path, words);
+    }
+    warned("countries = [\"DE\", \"FR\"]", &countries("[]"), "tenants.shop.countries", "is empty");
+    warned(
         "countries = [\"DE\", \"FR\"]",
-        "countries = [\"DE\", \"Germany\"]",
+        &countries("[\"DE\", \"de\"]"),
         "tenants.shop.countries[1]",
-        "two-letter",
+        "a second time",
     );
+    let kosovo = "[\"XK\", \"AC\", \"TA\"]";
+    assert!(loaded(&changed("countries = [\"DE\", \"FR\"]", &countries(kosovo))).is_ok());
     let all = loaded(&changed("countries = [\"DE\", \"FR\"]", "countries = \"all\"")).unwrap().settings;
     assert_eq!(all.tenants[&TenantId::parse("shop").unwrap()].policy.countries, None);
 }
@@ -308,6 +328,12 @@ fn what_works_but_is_probably_not_meant_is_a_warning() {
         "[grpc]\nlisten = \"0.0.0.0:1\"\n[providers.chat]",
         "grpc.listen",
         "without TLS",
+    );
+    warned(
+        "[providers.chat]",
+        "[metrics]\ncountries = []\n[providers.chat]",
+        "metrics.countries",
+        "is empty, so labels call every country `other`",
     );
     warned(
         "[providers.chat]",

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use otter_domain::{Country, Secret};
+use otter_provider::country;
 use url::{Host, Url};
 
 use crate::layers::Sources;
 use crate::secret;
-use crate::section::Section;
+use crate::section::{Section, shown};
 use crate::settings::{Admin, Grpc, LogFormat, Metrics, Otlp, Receipts, Shutdown, Telemetry, Tls};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -138,7 +139,7 @@ pub(crate) fn shutdown(section: Section<'_>) -> Shutdown {
 const MAX_COUNTRIES: usize = 60;
 
 pub(crate) fn metrics(section: Section<'_>) -> Metrics {
-    let countries = countries(&section, "countries").unwrap_or_default();
+    let countries = countries(&section, "countries", "labels call every country `other`").unwrap_or_default();
     if countries.len() > MAX_COUNTRIES {
         section.problem(
             "countries",
@@ -149,8 +150,28 @@ pub(crate) fn metrics(section: Section<'_>) -> Metrics {
     Metrics { countries }
 }
 
-pub(crate) fn countries(section: &Section<'_>, key: &'static str) -> Option<Vec<Country>> {
-    section.parsed_list(key, "a two-letter country code such as \"DE\"", |text| Country::parse(text).ok())
+/// A list of countries. `if_empty` says what follows when there is none in it.
+pub(crate) fn countries(section: &Section<'_>, key: &'static str, if_empty: &str) -> Option<Vec<Country>> {
+    let items = section.items(key, "a list of two-letter country codes such as [\"DE\", \"FR\"]")?;
+    if items.is_empty() {
+        section.warning(key, format!("is empty, so {if_empty}"));
+    }
+    let mut countries = Vec::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        match country(item) {
+            Ok(country) if countries.contains(&country) => {
+                section
+                    .notes()
+                    .warning(section.item_path(key, place), format!("names {country} a second time"));
+            }
+            Ok(country) => countries.push(country),
+            Err(error) => {
+                let message = format!("is {}; {error}", shown(item));
+                section.notes().problem(section.item_path(key, place), message);
+            }
+        }
+    }
+    Some(countries)
 }
 
 pub(crate) fn telemetry(section: Section<'_>) -> Telemetry {

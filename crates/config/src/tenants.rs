@@ -207,7 +207,11 @@ fn allowed_countries(section: &Section<'_>) -> Option<Vec<Country>> {
             None
         }
         Some(Value::String(word)) if word == "all" => None,
-        Some(Value::Array(_)) => servers::countries(section, "countries"),
+        Some(Value::Array(_)) => servers::countries(
+            section,
+            "countries",
+            "no code can be sent anywhere; name countries, or write \"all\"",
+        ),
         Some(other) => {
             section.problem("countries", format!("must be {EXPECTED}, not {}", shown(other)));
             None

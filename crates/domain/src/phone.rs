@@ -140,7 +140,7 @@ impl PhoneNumber {
         refuse_what_is_not_whole(&parsed, &e164, calling_code)?;
         let region = parsed.get_region_code();
         let country = region
-            .and_then(|region| Country::parse(region.as_region_str().as_str()).ok())
+            .and_then(|region| Country::recorded(region.as_region_str().as_str()))
             .unwrap_or(Country::NONE);
         let country = if country == Country::NONE { main_country(calling_code) } else { country };
         let line = line::of_range(parsed.country_code, parsed.get_type());
@@ -304,10 +304,11 @@ fn digit_at_fault(calling_code: u16, national: &str, is_possible: bool) -> Optio
     Some(InvalidNumber::MissingDigit { digit, calling_code })
 }
 
-fn main_country(calling_code: u16) -> Country {
+/// The country that a calling code stands for, the main one where several share it; none for global services.
+pub(crate) fn main_country(calling_code: u16) -> Country {
     PHONE_NUMBER_UTIL
         .get_region_for_country_code(i32::from(calling_code))
-        .and_then(|region| Country::parse(region.as_region_str().as_str()).ok())
+        .and_then(|region| Country::recorded(region.as_region_str().as_str()))
         .unwrap_or(Country::NONE)
 }
 

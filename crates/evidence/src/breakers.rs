@@ -238,7 +238,7 @@ fn parse_key(key: &str) -> Option<BreakerScope> {
     let [channel, country, rest @ ..] = rest else {
         return rest.is_empty().then_some(BreakerScope::Account(provider));
     };
-    let way = Segment { provider, channel: Channel::parse(channel)?, country: Country::parse(country).ok()? };
+    let way = Segment { provider, channel: Channel::parse(channel)?, country: Country::recorded(country)? };
     match rest {
         [] => Some(BreakerScope::Way(way)),
         [text] => Some(BreakerScope::Text(way, TextName::of(&[text]))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use otter_domain::{Channel, Country, Secret};
+use otter_domain::{Channel, Country, InvalidCountry, Secret};
 use toml::{Table, Value};
 use url::Url;
 
@@ -139,13 +139,17 @@ impl<'a> Fields<'a> {
 
     /// The countries that the account may be used for; `None` is all.
     pub fn countries(&mut self) -> Option<Vec<Country>> {
-        let words = self.texts("countries")?;
-        let countries: Vec<_> = words.iter().filter_map(|word| Country::parse(word).ok()).collect();
-        if countries.is_empty() || countries.len() != words.len() {
-            self.problem(
-                "countries",
-                "must be a list of at least one two-letter country code such as \"DE\"",
-            );
+        const EXPECTED: &str = "must be a list of at least one two-letter country code such as \"DE\"";
+        let Value::Array(items) = self.value("countries")? else { return self.wrong("countries", EXPECTED) };
+        if items.is_empty() {
+            self.problem("countries", EXPECTED);
+        }
+        let mut countries = Vec::with_capacity(items.len());
+        for (place, item) in items.iter().enumerate() {
+            match country(item) {
+                Ok(country) => countries.push(country),
+                Err(error) => self.problem(format!("countries[{place}]"), &error.to_string()),
+            }
         }
         Some(countries)
     }
@@ -179,6 +183,18 @@ impl<'a> Fields<'a> {
     fn wrong<T>(&mut self, key: &'static str, message: &str) -> Option<T> {
         self.problem(key, message);
         None
+    }
+}
+
+/// Reads a country as lists of settings name it; what is none tells what was probably meant.
+pub fn country(value: &Value) -> Result<Country, InvalidCountry> {
+    match value {
+        Value::String(text) => Country::parse(text),
+        // A calling code without quotes.
+        Value::Integer(number) => Country::parse(&number.to_string()),
+        Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+            Err(InvalidCountry::Unknown)
+        }
     }
 }
 
@@ -225,6 +241,40 @@ mod tests {
         assert_eq!(secret.reveal(), "sesame");
         assert!(!format!("{secret:?}").contains("sesame"));
         fields.finish().unwrap();
+    }
+
+    #[test]
+    fn countries_are_those_that_exist_and_others_are_named_with_their_meaning() {
+        let read = |text: &str| {
+            let table = table(text);
+            let mut fields = Fields::new(&table);
+            let countries = fields.countries();
+            fields
+                .finish()
+                .map(|()| countries.map(|countries| countries.len()))
+                .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("countries = [\"DE\", \"at\", \"XK\"]"), Ok(Some(3)));
+        let told = |text: &str| read(text).unwrap_err();
+        for (text, path) in [("[]", "countries: "), ("\"DE\"", "countries: ")] {
+            assert!(told(&format!("countries = {text}"))[0].starts_with(path));
+        }
+        let problems = told("countries = [\"DE\", \"UK\", 49, \"EU\", true, \"Atlantis\"]");
+        let expected = [
+            ("[1]", "did you mean GB?"),
+            ("[2]", "did you mean DE?"),
+            ("[3]", "of a group"),
+            ("[4]", "such as DE"),
+            ("[5]", "such as DE"),
+        ];
+        assert_eq!(problems.len(), expected.len());
+        for (problem, (place, end)) in problems.iter().zip(expected) {
+            assert!(
+                problem.starts_with(&format!("countries{place}: must be")) && problem.contains(end),
+                "{problem}"
+            );
+        }
     }
 
     #[test]

@@ -12,6 +12,6 @@ mod send;
 
 pub use callback::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
 pub use capability::{Capabilities, ChannelAbility};
-pub use fields::{Fields, parse_span};
+pub use fields::{Fields, country, parse_span};
 pub use registration::{Configure, Problem, Provider, Registration};
 pub use send::{Dispatch, Hold, Recall, RecallOutcome, Revoker, Sender, Unshared};

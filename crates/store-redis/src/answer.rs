@@ -369,7 +369,7 @@ fn cell_name(name: &str) -> Option<(Moment, Segment)> {
     let bucket = Moment::from_millis(parts.next()?.parse().ok()?);
     let provider = ProviderName::parse(parts.next()?).ok()?;
     let channel = Channel::parse(parts.next()?)?;
-    let country = Country::parse(parts.next()?).ok()?;
+    let country = Country::recorded(parts.next()?)?;
     parts.next().is_none().then_some((bucket, Segment { provider, channel, country }))
 }
 

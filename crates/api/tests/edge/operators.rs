@@ -192,6 +192,8 @@ async fn rates_are_filtered_and_paged() {
         ..Default::default()
     };
     assert_eq!(rates(&house, one).await.unwrap().rates.len(), 1);
+    let nowhere = ListRatesRequest { country: "ZZ".into(), ..Default::default() };
+    assert!(rates(&house, nowhere).await.unwrap().rates.is_empty());
     let first = ListRatesRequest { page_size: 2, ..Default::default() };
     let page = rates(&house, first.clone()).await.unwrap();
     let next = ListRatesRequest { page_token: page.next_page_token, ..first };
@@ -203,6 +205,7 @@ async fn rates_are_filtered_and_paged() {
         ListRatesRequest { window: 9, ..Default::default() },
         ListRatesRequest { channel: 9, ..Default::default() },
         ListRatesRequest { country: "Germany".into(), ..Default::default() },
+        ListRatesRequest { country: "UK".into(), ..Default::default() },
         ListRatesRequest { provider: "No Name".into(), ..Default::default() },
         ListRatesRequest { page_size: 1001, ..Default::default() },
     ] {

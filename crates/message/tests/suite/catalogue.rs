@@ -245,7 +245,7 @@ fn language_is_the_one_asked_for_then_the_countrys_then_english_fmt_60() {
     });
     let check = |asked: Option<&str>, country, expected| {
         let asked: Vec<Locale> = asked.map(Locale::wishes).unwrap_or_default();
-        let found = catalogue.locale(&tenant(), &asked, None, Country::parse(country).unwrap());
+        let found = catalogue.locale(&tenant(), &asked, None, Country::recorded(country).unwrap());
         assert_eq!(found.as_str(), expected, "{asked:?} {country}");
     };
     check(Some("pt-BR"), "DE", "pt-BR");

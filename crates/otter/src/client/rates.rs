@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Only this channel
     #[arg(long, value_name = "NAME")]
     channel: Option<ChannelName>,
-    /// Only this country, for example DE
+    /// Only this country, for example DE; ZZ for numbers of no country
     #[arg(long, value_name = "CODE", default_value = "", hide_default_value = true)]
     country: String,
     #[command(flatten)]

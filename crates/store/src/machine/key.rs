@@ -104,6 +104,6 @@ fn evidence(text: &str) -> Option<Key> {
     let bucket = Moment::from_millis(parts.next()?.parse().ok()?);
     let provider = ProviderName::parse(parts.next()?).ok()?;
     let channel = Channel::parse(parts.next()?)?;
-    let country = Country::parse(parts.next()?).ok()?;
+    let country = Country::recorded(parts.next()?)?;
     parts.next().is_none().then_some(Key::Evidence(bucket, Segment { provider, channel, country }))
 }

@@ -118,7 +118,7 @@ impl PlainRecord {
             tenant: field("tenant", TenantId::parse(&self.tenant))?,
             purpose: field("purpose", PurposeName::parse(&self.purpose))?,
             recipient: field("recipient", RecipientRef::parse(&self.recipient))?,
-            country: field("country", Country::parse(&self.country))?,
+            country: some("country", Country::recorded(&self.country))?,
             masked: self.masked.clone(),
             subject: self
                 .subject
