@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use crate::Problem;
+use crate::secret::{Lines, secret_in};
 
 /// Reads the settings of one account key by key, remembers what is wrong, and at the end names every problem and every
 /// key that nobody asked for.
@@ -38,9 +39,37 @@ impl<'a> Fields<'a> {
         self.text(key).unwrap_or_default()
     }
 
-    /// A secret that may be left out.
+    /// A secret on one line that may be left out. Blanks and line ends around it are cut.
     pub fn secret(&mut self, key: &'static str) -> Option<Secret> {
-        self.text(key).map(Secret::new)
+        self.secret_of(key, Lines::One)
+    }
+
+    /// A secret of any number of lines that may be left out: PEM or JSON.
+    pub fn document(&mut self, key: &'static str) -> Option<Secret> {
+        self.secret_of(key, Lines::Any)
+    }
+
+    /// A secret of visible ASCII characters without blanks that may be left out, as vendors hand out tokens.
+    pub fn token(&mut self, key: &'static str) -> Option<Secret> {
+        let token = self.secret(key)?;
+        if token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some(token);
+        }
+        self.wrong(key, "must be the token alone: letters, digits and signs of ASCII, without blanks")
+    }
+
+    /// A secret of so many hex digits that may be left out.
+    pub fn hex_token(&mut self, key: &'static str, digits: usize) -> Option<Secret> {
+        let token = self.secret(key)?;
+        let text = token.reveal();
+        if text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(token);
+        }
+        let found = text.chars().count();
+        self.wrong(
+            key,
+            &format!("must be {digits} hex digits and nothing around them; these are {found} characters"),
+        )
     }
 
     /// A secret that must be there; empty after a problem.
@@ -154,6 +183,11 @@ impl<'a> Fields<'a> {
         Some(countries)
     }
 
+    /// Whether a setting is given, right or wrong.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Remembers that a setting is wrong.
     pub fn problem(&mut self, path: impl Into<String>, message: &str) {
         self.problems.push(Problem::new(path, message));
@@ -167,6 +201,16 @@ impl<'a> Fields<'a> {
             self.problems.push(Problem::new(key, message));
         }
         if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+    }
+
+    fn secret_of(&mut self, key: &'static str, lines: Lines) -> Option<Secret> {
+        let Value::String(text) = self.value(key)? else {
+            return self.wrong(key, "must be a secret, best as { env = \"NAME\" } or { file = \"PATH\" }");
+        };
+        match secret_in(text, lines) {
+            Ok(secret) => Some(Secret::new(secret)),
+            Err(flaw) => self.wrong(key, &flaw.to_string()),
+        }
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'a Value> {
@@ -274,6 +318,42 @@ mod tests {
                 problem.starts_with(&format!("countries{place}: must be")) && problem.contains(end),
                 "{problem}"
             );
+        }
+    }
+
+    #[test]
+    fn secrets_are_judged_by_their_form() {
+        type Read = fn(&mut Fields<'_>) -> Option<Secret>;
+        let check = |read: Read, text: &str, expected: Result<&str, &str>| {
+            let table = Table::from_iter([("x".to_owned(), Value::String(text.to_owned()))]);
+            let mut fields = Fields::new(&table);
+            let secret = read(&mut fields).map(|secret| secret.reveal().to_owned());
+            match (fields.finish(), expected) {
+                (Ok(()), Ok(expected)) => assert_eq!(secret.as_deref(), Some(expected), "{text:?}"),
+                (Err(problems), Err(words)) => {
+                    assert!(secret.is_none() && problems.len() == 1, "{problems:?}");
+                    assert!(problems[0].path == "x" && problems[0].message.contains(words), "{problems:?}");
+                    assert!(
+                        text.trim().len() < 4 || !problems[0].message.contains(text.trim()),
+                        "{problems:?}"
+                    );
+                }
+                (found, _) => panic!("{text:?}: {found:?}"),
+            }
+        };
+        let (secret, document): (Read, Read) = (|fields| fields.secret("x"), |fields| fields.document("x"));
+        let (token, hex): (Read, Read) = (|fields| fields.token("x"), |fields| fields.hex_token("x", 8));
+        check(secret, "\u{feff}open sesame\r\n", Ok("open sesame"));
+        check(secret, "open\nsesame", Err("line break after its character 4"));
+        check(secret, " \n", Err("is empty"));
+        check(document, "{\n}\n", Ok("{\n}"));
+        check(document, "{\u{0}}", Err("U+0000"));
+        check(token, "EAAG.x-y_z=\n", Ok("EAAG.x-y_z="));
+        check(token, "Bearer EAAG", Err("without blanks"));
+        check(token, "EAAG\u{2013}x", Err("ASCII"));
+        check(hex, "0123abCD\r\n", Ok("0123abCD"));
+        for wrong in ["0123abc", "0123abcde", "0123abcg", "\"0123abcd\"", "0123 abc", "０123abcd"] {
+            check(hex, wrong, Err("must be 8 hex digits"));
         }
     }
 

@@ -8,10 +8,12 @@ mod callback;
 mod capability;
 mod fields;
 mod registration;
+mod secret;
 mod send;
 
 pub use callback::{Callback, CallbackRefusal, CallbackReply, Decoded, Locator, ReceiptDecoder, Report};
 pub use capability::{Capabilities, ChannelAbility};
 pub use fields::{Fields, country, parse_span};
 pub use registration::{Configure, Problem, Provider, Registration};
+pub use secret::{Lines, SecretFlaw, secret_in};
 pub use send::{Dispatch, Hold, Recall, RecallOutcome, Revoker, Sender, Unshared};

@@ -32,7 +32,7 @@ pub(crate) fn configure(_name: &ProviderName, table: &Table) -> Result<Provider,
     let given_base_url = fields.text("base_url").is_some();
     let base_url = fields.base_url("base_url", region.as_deref().unwrap_or(ANY_REGION));
     let account = service_account(&mut fields);
-    let client_token = fields.secret("client_token");
+    let client_token = fields.token("client_token");
     if table.contains_key("service_account") {
         if region.is_none() && !given_base_url && !table.contains_key("region") {
             fields.problem("region", "is missing; must be the agent's region: us, europe or asia");
@@ -91,7 +91,7 @@ fn region(fields: &mut Fields<'_>) -> Option<String> {
 
 fn service_account(fields: &mut Fields<'_>) -> Option<ServiceAccount> {
     let token_url = fields.text("token_url").map(|_| fields.base_url("token_url", TOKEN_URL));
-    let key = fields.secret("service_account")?;
+    let key = fields.document("service_account")?;
     match ServiceAccount::parse(&key, token_url) {
         Ok(account) => Some(account),
         Err(invalid) => {

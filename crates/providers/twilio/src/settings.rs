@@ -79,10 +79,20 @@ struct Credentials {
 
 fn credentials(fields: &mut Fields<'_>, account_sid: &str) -> Credentials {
     let key_sid = sid(fields, "api_key_sid", "SK");
-    let key_secret = fields.secret("api_key_secret");
-    let token = fields.secret("auth_token");
-    let next = fields.secret("auth_token_next");
+    let key_secret = fields.token("api_key_secret");
+    let token = fields.hex_token("auth_token", 32);
+    let next = fields.hex_token("auth_token_next", 32);
+    if key_secret.as_ref().is_some_and(|secret| is_sid(secret.reveal(), "SK")) {
+        fields.problem(
+            "api_key_secret",
+            "is the SID of an API key; must be the secret that was shown with it, once",
+        );
+    }
     match (&key_sid, &key_secret, &token) {
+        (Some(_), None, _) if fields.has("api_key_secret") => {}
+        (None, Some(_), _) if fields.has("api_key_sid") => {}
+        (None, None, None)
+            if ["api_key_sid", "api_key_secret", "auth_token"].iter().any(|key| fields.has(key)) => {}
         (Some(_), None, _) => {
             fields.problem("api_key_secret", "is missing; must be the secret of api_key_sid")
         }
@@ -97,7 +107,7 @@ fn credentials(fields: &mut Fields<'_>, account_sid: &str) -> Credentials {
         }
         (Some(_), Some(_), _) | (None, None, Some(_)) => {}
     }
-    if next.is_some() && token.is_none() {
+    if next.is_some() && !fields.has("auth_token") {
         fields.problem("auth_token_next", "needs auth_token, whose successor it is");
     }
     let sending = match (key_sid.zip(key_secret), &token) {
@@ -197,12 +207,16 @@ fn channels(fields: &mut Fields<'_>, table: &Table, messages: bool, calls: bool)
 /// A Twilio SID of a kind: two letters and 32 hex digits.
 fn sid(fields: &mut Fields<'_>, key: &'static str, kind: &str) -> Option<String> {
     let text = fields.text(key)?;
-    let digits = text.strip_prefix(kind).unwrap_or_default();
-    if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if is_sid(&text, kind) {
         return Some(text);
     }
     fields.problem(key, &format!("must be {kind} and 32 hex digits"));
     None
+}
+
+fn is_sid(text: &str, kind: &str) -> bool {
+    let digits = text.strip_prefix(kind).unwrap_or_default();
+    digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_number(text: &str) -> bool {
@@ -228,6 +242,9 @@ mod tests {
     const ACCOUNT: &str = "account_sid = \"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n";
     const KEY: &str = "api_key_sid = \"SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\napi_key_secret = \"sesame\"\n";
 
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    const NEXT: &str = "FEDCBA9876543210FEDCBA9876543210";
+
     fn read(text: &str) -> Result<Provider, Vec<Problem>> {
         configure(&ProviderName::parse("twilio-eu").unwrap(), &text.parse().unwrap())
     }
@@ -249,11 +266,13 @@ mod tests {
 
     #[test]
     fn the_auth_token_verifies_and_sends() {
-        let provider =
-            read(&format!("{ACCOUNT}auth_token = \"t\"\nauth_token_next = \"u\"\nfrom = \"12345\"")).unwrap();
+        let provider = read(&format!(
+            "{ACCOUNT}auth_token = \"{TOKEN}\"\nauth_token_next = \"{NEXT}\\n\"\nfrom = \"12345\""
+        ))
+        .unwrap();
         assert!(provider.sender.is_some() && provider.receipts.is_some());
         assert!(provider.revoker.is_none(), "messages cannot be taken back");
-        assert!(!format!("{provider:?}").contains("\"t\""));
+        assert!(!format!("{provider:?}").contains(TOKEN));
     }
 
     #[test]
@@ -275,10 +294,10 @@ mod tests {
         check("", &["account_sid", "auth_token", "from"]);
         check(
             "account_sid = \"AC1\"\napi_key_sid = \"SK../x\"\nfrom = \"far too long a name\"\nvoice_from = \"x\"\ntypo = 1",
-            &["account_sid", "api_key_sid", "auth_token", "from", "voice_from", "typo"],
+            &["account_sid", "api_key_sid", "from", "voice_from", "typo"],
         );
         check(&format!("{ACCOUNT}api_key_secret = \"x\"\nfrom = \"12345\""), &["api_key_sid"]);
-        check(&format!("{ACCOUNT}{KEY}auth_token_next = \"x\"\nfrom = \"12345\""), &["auth_token_next"]);
+        check(&format!("{ACCOUNT}{KEY}auth_token_next = \"{NEXT}\"\nfrom = \"12345\""), &["auth_token_next"]);
         check(&format!("{ACCOUNT}{KEY}channels = [\"sms\", \"voice\"]"), &["from", "voice_from"]);
         check(&format!("{ACCOUNT}{KEY}channels = [\"rcs\"]"), &["channels"]);
         check(
@@ -293,6 +312,22 @@ mod tests {
             ),
             &["voices.de", "voices.not a tag", "voices.sw"],
         );
+    }
+
+    #[test]
+    fn credentials_have_the_form_that_the_console_shows() {
+        let check = |text: &str, expected: &[&str]| {
+            assert_eq!(problems(&format!("{ACCOUNT}from = \"12345\"\n{text}")), expected, "{text}");
+        };
+        for token in ["", "sesame", "AC0123456789abcdef0123456789abcdef", &TOKEN[1..], &format!("'{TOKEN}'")]
+        {
+            check(&format!("auth_token = \"{token}\""), &["auth_token"]);
+            check(&format!("auth_token = \"{TOKEN}\"\nauth_token_next = \"{token}\""), &["auth_token_next"]);
+        }
+        let sid = "SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        check(&format!("api_key_sid = \"{sid}\"\napi_key_secret = \"{sid}\""), &["api_key_secret"]);
+        check(&format!("api_key_sid = \"{sid}\"\napi_key_secret = \"two words\""), &["api_key_secret"]);
+        check(&format!("api_key_sid = \"{TOKEN}\"\napi_key_secret = \"sesame\""), &["api_key_sid"]);
     }
 
     #[test]

@@ -19,7 +19,8 @@ use url::form_urlencoded;
 
 const MESSAGE: &str = "SM0123456789abcdef0123456789abcdef";
 const CALL: &str = "CA0123456789abcdef0123456789abcdef";
-const AUTH_TOKEN: &str = "c0ffee-auth-token";
+const AUTH_TOKEN: &str = "c0ffee0123456789abcdef0123456789";
+const NEXT_TOKEN: &str = "decade0123456789abcdef0123456789";
 
 #[derive(Debug)]
 struct Twilio;
@@ -38,7 +39,7 @@ impl Subject for Twilio {
             api_key_sid = "SKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
             api_key_secret = "c0ffee-api-key"
             auth_token = "{AUTH_TOKEN}"
-            auth_token_next = "c0ffee-next-token"
+            auth_token_next = "{NEXT_TOKEN}"
             from = "ExampleCo"
             voice_from = "+15005550006"
             channels = ["sms", "voice"]
@@ -54,7 +55,7 @@ impl Subject for Twilio {
     }
 
     fn secrets(&self) -> Vec<String> {
-        ["c0ffee-api-key", AUTH_TOKEN, "c0ffee-next-token"].map(str::to_owned).to_vec()
+        ["c0ffee-api-key", AUTH_TOKEN, NEXT_TOKEN].map(str::to_owned).to_vec()
     }
 
     fn channels(&self) -> Vec<Channel> {

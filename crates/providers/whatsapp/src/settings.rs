@@ -22,11 +22,8 @@ pub(crate) fn configure(_: &ProviderName, table: &Table) -> Result<Provider, Vec
     let base_url = fields.base_url("base_url", "https://graph.facebook.com");
     let phone_number_id = phone_number_id(&mut fields);
     let version = api_version(&mut fields);
-    let token = fields.secret("access_token");
+    let token = fields.token("access_token");
     let authorization = token.as_ref().and_then(bearer);
-    if token.is_some() && authorization.is_none() {
-        fields.problem("access_token", "must be printable ASCII on one line");
-    }
     let secrets = webhook_secrets(&mut fields);
     if token.is_none()
         && !table.contains_key("access_token")
@@ -89,19 +86,19 @@ fn api_version(fields: &mut Fields<'_>) -> String {
 
 /// Both or neither: the webhook cannot be registered without one and not be believed without the other.
 fn webhook_secrets(fields: &mut Fields<'_>) -> Option<WebhookSecrets> {
-    let app_secret = fields.secret("app_secret");
+    let app_secret = fields.hex_token("app_secret", 32);
     let verify_token = fields.secret("verify_token");
     match (app_secret, verify_token) {
         (Some(app_secret), Some(verify_token)) => Some(WebhookSecrets::new(app_secret, verify_token)),
-        (Some(_), None) => {
+        (Some(_), None) if !fields.has("verify_token") => {
             fields.problem("verify_token", "is missing; app_secret and verify_token go together");
             None
         }
-        (None, Some(_)) => {
+        (None, Some(_)) if !fields.has("app_secret") => {
             fields.problem("app_secret", "is missing; app_secret and verify_token go together");
             None
         }
-        (None, None) => None,
+        (Some(_), None) | (None, Some(_) | None) => None,
     }
 }
 
@@ -130,7 +127,7 @@ mod tests {
 
     #[test]
     fn receipts_verify_and_cannot_send() {
-        let provider = read("phone_number_id = \"1065\"\napp_secret = \"a\"\nverify_token = \"v\"").unwrap();
+        let provider = read("phone_number_id = \"1065\"\napp_secret = \"0123456789abcdef0123456789abcdef\"\nverify_token = \"v\"").unwrap();
         assert!(provider.sender.is_none() && provider.receipts.is_some());
     }
 
@@ -156,7 +153,15 @@ mod tests {
             "phone_number_id = \"+4915\"\napi_version = \"24\"\naccess_token = \"a\\nb\"\nchannels = [\"sms\"]\ntypo = 1",
             &["phone_number_id", "api_version", "access_token", "channels", "typo"],
         );
-        check("phone_number_id = \"1\"\napp_secret = \"x\"", &["verify_token"]);
+        check(
+            "phone_number_id = \"1\"\napp_secret = \"0123456789abcdef0123456789abcdef\"",
+            &["verify_token"],
+        );
+        for secret in ["", "sesame", "0123456789abcdef0123456789abcde", "1065123456789"] {
+            let text = format!("phone_number_id = \"1\"\nverify_token = \"x\"\napp_secret = \"{secret}\"");
+            check(&text, &["app_secret"]);
+        }
+        check("phone_number_id = \"1\"\naccess_token = \"Bearer EAAG\"", &["access_token"]);
         check("phone_number_id = \"1\"\nverify_token = \"x\"\naccess_token = \"y\"", &["app_secret"]);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use toml::Table;
 
-const APP_SECRET: &str = "c0ffee-app-secret";
+const APP_SECRET: &str = "c0ffee0123456789abcdef0123456789";
 
 /// What Meta calls the message. The number can be read in it: `printf HBgNNDkxNTExMjM0NTY3OBUC | base64 -d`.
 const WAMID: &str = "wamid.HBgNNDkxNTExMjM0NTY3OBUCABEYEjdFRkY5QkU3RjQ4";
