@@ -1,15 +1,17 @@
 //! What refers to what, and what cannot work although every part of it is well written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use otter_domain::{
     Channel, PaymentPolicy, ProviderName, PurposePolicy, Route, RouteName, RouteStep, SucceedOn, TenantId,
 };
 
+use crate::dates::Span;
 use crate::problem::Notes;
 use crate::section::{one_of, shown_span};
-use crate::settings::{ConfiguredProvider, Grpc, Shutdown, Tenant};
+use crate::settings::{Admin, ConfiguredProvider, Grpc, Receipts, Shutdown, Tenant};
 use crate::tenants::TenantEntry;
 
 /// Everything that was read, for looking across it. Names of things that were left out after a problem are in
@@ -20,6 +22,8 @@ pub(crate) struct Whole<'a> {
     pub(crate) providers: &'a BTreeMap<ProviderName, ConfiguredProvider>,
     pub(crate) known_providers: &'a BTreeSet<String>,
     pub(crate) grpc: &'a Grpc,
+    pub(crate) receipts: &'a Receipts,
+    pub(crate) admin: &'a Admin,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) notes: &'a Notes,
 }
@@ -38,6 +42,7 @@ pub(crate) fn whole(whole: &Whole<'_>) {
         own_words_are_spoken(whole, &format!("tenants.{id}"), entry);
     }
     callers_differ(whole);
+    listeners_differ(whole);
     sends_are_finished(whole);
     nothing_is_idle(whole);
 }
@@ -156,7 +161,15 @@ fn callers_differ(whole: &Whole<'_>) {
     let mut digests = BTreeSet::new();
     let mut identities = BTreeSet::new();
     for (id, TenantEntry { tenant: Tenant { api_keys, mtls_identities, .. }, .. }) in whole.tenants {
-        for key in api_keys {
+        for (place, key) in api_keys.iter().enumerate() {
+            let path = format!("tenants.{id}.api_keys[{place}].expires");
+            let span = Span { from: None, until: key.expires };
+            whole.notes.dated(
+                path,
+                span,
+                &format!("key {:?}", key.id),
+                "it is refused: take it away, or give it time",
+            );
             if !digests.insert(key.digest) {
                 let message = format!("lists key {:?} a second time; each key belongs to one entry", key.id);
                 whole.notes.problem(format!("tenants.{id}.api_keys"), message);
@@ -177,6 +190,30 @@ fn callers_differ(whole: &Whole<'_>) {
             );
         }
     }
+}
+
+/// Two that listen at the same place keep each other from starting. Which roles a process has is not known here: each
+/// has a place of its own, whichever run together.
+fn listeners_differ(whole: &Whole<'_>) {
+    let listeners = [
+        ("grpc.listen", whole.grpc.listen),
+        ("receipts.listen", whole.receipts.listen),
+        ("admin.listen", whole.admin.listen),
+    ];
+    for (place, (path, address)) in listeners.iter().enumerate() {
+        if let Some((other, _)) = listeners[..place].iter().find(|(_, other)| collide(*address, *other)) {
+            let message = format!("is {address}, where {other} listens already; give each a port of its own");
+            whole.notes.problem(*path, message);
+        }
+    }
+}
+
+/// Whether one address takes a port that the other wants; port 0 is whichever is free.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    // The unspecified address of IPv6 takes IPv4 too.
+    let covers = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
 }
 
 /// What a worker gives a send beyond its provider's timeout before it takes the send for ambiguous.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use otter_domain::KeyId;
+use otter_provider::Lines;
 
 use crate::key::{self, Key};
 use crate::layers::Sources;
@@ -32,7 +33,7 @@ fn needed_key(section: &Section<'_>, name: &'static str, sources: &Sources<'_>) 
     if section.value(name).is_none() {
         section.missing(name, secret::EXPECTED);
     }
-    let text = secret::read(section, name, sources)?;
+    let text = secret::read(section, name, sources, Lines::One)?;
     let parsed = Key::parse(text.reveal());
     if parsed.is_none() {
         section.problem(name, format!("must be {}", key::EXPECTED));

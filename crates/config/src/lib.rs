@@ -6,7 +6,9 @@
 //! no problem ever repeats a secret.
 
 mod callers;
+mod certificates;
 mod check;
+mod dates;
 mod effect;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +27,8 @@ mod providers;
 mod reference_tests;
 mod routes;
 mod secret;
+#[cfg(test)]
+mod secret_tests;
 mod section;
 mod servers;
 mod settings;

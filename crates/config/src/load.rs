@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use otter_domain::Moment;
 use otter_provider::Registration;
 use toml::Table;
 
 use crate::check::{self, Whole};
+use crate::dates::Dated;
 use crate::effect::Effective;
 use crate::layers::{Sources, merge};
 use crate::problem::{Notes, Problem};
@@ -21,6 +23,16 @@ pub struct Loaded {
     pub settings: Settings,
     /// What works but is probably not meant.
     pub warnings: Vec<Problem>,
+    dated: Vec<Dated>,
+}
+
+impl Loaded {
+    /// Adds a warning for each certificate and API key whose time is over at a moment, or has not come.
+    #[must_use]
+    pub fn at(mut self, now: Moment) -> Self {
+        self.warnings.extend(self.dated.iter().filter_map(|dated| dated.at(now)));
+        self
+    }
 }
 
 /// Reads the configuration. Fails with every problem at once; only where the file is not TOML at all, with those places
@@ -30,9 +42,10 @@ pub fn load(sources: &Sources<'_>, registrations: &[Registration]) -> Result<Loa
     let merged = merge(sources, &mut notes);
     let settings = if notes.has_problems() { None } else { read(&merged, sources, registrations, &notes) };
     let has_problems = notes.has_problems();
+    let dated = notes.take_dated();
     let (problems, warnings) = notes.into_findings();
     match settings {
-        Some(settings) if !has_problems => Ok(Loaded { settings, warnings }),
+        Some(settings) if !has_problems => Ok(Loaded { settings, warnings, dated }),
         Some(_) | None => Err(problems),
     }
 }
@@ -64,6 +77,8 @@ fn read(
         providers: &providers,
         known_providers: &known_providers,
         grpc: &grpc,
+        receipts: &receipts,
+        admin: &admin,
         shutdown: &shutdown,
         notes,
     });

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::dates::{Dated, Span};
+
 /// One thing that is wrong, or for a warning questionable: where, what, and what would be right. Never repeats a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -49,6 +51,7 @@ pub(crate) struct Notes {
     origins: BTreeMap<String, Origin>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
+    dated: RefCell<Vec<Dated>>,
 }
 
 impl Notes {
@@ -69,6 +72,12 @@ impl Notes {
         self.warnings.borrow_mut().push(self.about(path.into(), message.into()));
     }
 
+    /// Remembers from when on and until when something is good; `advice` is for when its time is over.
+    pub(crate) fn dated(&self, path: impl Into<String>, span: Span, what: &str, advice: &str) {
+        let place = self.about(path.into(), what.to_owned());
+        self.dated.borrow_mut().push(Dated { span, place, advice: advice.to_owned() });
+    }
+
     /// Where the value at exactly this path was given.
     pub(crate) fn origin(&self, path: &str) -> Option<&Origin> {
         self.origins.get(path)
@@ -87,6 +96,11 @@ impl Notes {
             problem.path.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '[']))
         };
         self.problems.borrow().iter().any(within)
+    }
+
+    /// What has dates, in the order in which it was found.
+    pub(crate) fn take_dated(&self) -> Vec<Dated> {
+        self.dated.take()
     }
 
     /// Every problem and every warning, in the order in which they were found.

@@ -31,6 +31,7 @@ fn every_setting_that_is_commented_out_is_a_setting() {
             "kind = \"acme\"",
             "kind = \"acme\"\nauth_token = \"x\"\n[providers.other]\nkind = \"mute\"",
         );
+    let pair = rcgen::generate_simple_self_signed(["otter.example.com".to_owned()]).unwrap();
     let read = |path: &std::path::Path| {
         let key = |first: u8| Ok((0..32).map(|place| format!("{:02x}", first + place)).collect());
         match path.file_name().unwrap().to_str().unwrap() {
@@ -38,9 +39,9 @@ fn every_setting_that_is_commented_out_is_a_setting() {
             "pepper-1" => key(40),
             "sealing-1" => key(80),
             "token-1" => key(120),
-            "tls.key" => Ok("-----BEGIN PRIVATE KEY-----".to_owned()),
+            "tls.key" => Ok(pair.signing_key.serialize_pem()),
             "sentinel" => Ok("sesame".to_owned()),
-            "tls.crt" | "clients.crt" | "ca.crt" => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
+            "tls.crt" | "clients.crt" | "ca.crt" => Ok(pair.cert.pem()),
             _ => read_file(path),
         }
     };

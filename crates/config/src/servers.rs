@@ -4,12 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use otter_domain::{Country, Secret};
+use otter_domain::Country;
 use otter_provider::country;
 use url::{Host, Url};
 
+use crate::certificates::{Needed, authorities, identity};
 use crate::layers::Sources;
-use crate::secret;
 use crate::section::{Section, shown};
 use crate::settings::{Admin, Grpc, LogFormat, Metrics, Otlp, Receipts, Shutdown, Telemetry, Tls};
 
@@ -44,41 +44,11 @@ pub(crate) fn grpc(section: Section<'_>, sources: &Sources<'_>) -> Grpc {
 }
 
 fn tls(section: Section<'_>, sources: &Sources<'_>) -> Option<Tls> {
-    let certificate = pem(&section, "certificate", sources, Needed::Yes, "CERTIFICATE-----");
-    let key = pem(&section, "key", sources, Needed::Yes, "PRIVATE KEY-----");
-    let client_ca = pem(&section, "client_ca", sources, Needed::No, "CERTIFICATE-----");
+    let client_ca = authorities(&section, "client_ca", sources);
+    let identity = identity(&section, sources, Needed::Yes);
     section.done();
-    Some(Tls {
-        certificate: certificate?.reveal().to_owned(),
-        key: key?,
-        client_ca: client_ca.map(|ca| ca.reveal().to_owned()),
-    })
-}
-
-#[derive(PartialEq)]
-pub(crate) enum Needed {
-    Yes,
-    No,
-}
-
-pub(crate) fn pem(
-    section: &Section<'_>,
-    key: &'static str,
-    sources: &Sources<'_>,
-    needed: Needed,
-    marker: &str,
-) -> Option<Secret> {
-    let kind = marker.trim_end_matches('-').to_ascii_lowercase();
-    let expected = format!("a PEM file with a {kind}, as {{ file = \"PATH\" }}");
-    if section.value(key).is_none() && needed == Needed::Yes {
-        section.missing(key, &expected);
-    }
-    let text = secret::read(section, key, sources)?;
-    let fits = text.reveal().contains("-----BEGIN ") && text.reveal().contains(marker);
-    if !fits {
-        section.problem(key, format!("must be {expected}"));
-    }
-    fits.then_some(text)
+    let (certificate, key) = identity?;
+    Some(Tls { certificate, key, client_ca })
 }
 
 pub(crate) fn receipts(section: Section<'_>) -> Receipts {

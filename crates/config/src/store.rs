@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use otter_domain::{PartitionCount, Secret};
+use otter_provider::Lines;
 
+use crate::certificates::{Needed, authorities, identity};
 use crate::layers::Sources;
 use crate::secret;
 use crate::section::Section;
-use crate::servers::{Needed, pem};
 use crate::settings::{Durability, Engine, Redis, RedisTls, Retention, SentinelUser, Store};
 
 const URL: &str = "memory:, embedded:PATH, redis://HOST:PORT/DATABASE, redis-sentinel://HOST:PORT,HOST:PORT/SERVICE or \
@@ -57,7 +58,7 @@ fn url(section: &Section<'_>, sources: &Sources<'_>) -> Option<Place> {
     // Only a URL with a password in it is a secret worth a warning.
     let text = match value.and_then(|value| value.as_str()) {
         Some(plain) if !plain.contains('@') => Secret::new(plain),
-        Some(_) | None => secret::read(section, "url", sources)?,
+        Some(_) | None => secret::read(section, "url", sources, Lines::One)?,
     };
     let place = place(&text);
     if place.is_none() {
@@ -137,19 +138,17 @@ fn durability(section: &Section<'_>) -> Durability {
 }
 
 fn tls(section: Section<'_>, sources: &Sources<'_>) -> RedisTls {
-    let ca = pem(&section, "ca", sources, Needed::No, "CERTIFICATE-----");
-    let has = |key| if section.value(key).is_some() { Needed::Yes } else { Needed::No };
-    // One is worth nothing without the other.
-    let certificate = pem(&section, "certificate", sources, has("key"), "CERTIFICATE-----");
-    let key = pem(&section, "key", sources, has("certificate"), "PRIVATE KEY-----");
+    let tls = RedisTls {
+        ca: authorities(&section, "ca", sources),
+        identity: identity(&section, sources, Needed::No),
+    };
     section.done();
-    let text = |pem: Secret| pem.reveal().to_owned();
-    RedisTls { ca: ca.map(text), identity: certificate.map(text).zip(key) }
+    tls
 }
 
 fn sentinel(section: Section<'_>, sources: &Sources<'_>) -> SentinelUser {
     let user = section.text("user").map(str::to_owned);
-    let password = secret::read(&section, "password", sources);
+    let password = secret::read(&section, "password", sources, Lines::One);
     if user.is_some() && section.value("password").is_none() {
         section.missing("password", secret::EXPECTED);
     }
@@ -246,7 +245,8 @@ mod tests {
             let message = problem(store, path);
             assert!(message.contains(part), "{message}");
         };
-        let certificate = "tls.certificate = \"-----BEGIN CERTIFICATE-----\"";
+        let pem = rcgen::generate_simple_self_signed(["redis".to_owned()]).unwrap().cert.pem();
+        let certificate = format!("tls.certificate = '''{pem}'''");
         let tls = "url = \"rediss://a\"";
         check(&format!("{tls}\n{certificate}"), "store.tls.key", "is missing");
         check(&format!("{tls}\ntls.ca = \"nonsense\""), "store.tls.ca", "PEM file");

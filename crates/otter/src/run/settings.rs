@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use otter_config::{Loaded, Problem, Sources};
+use otter_domain::Clock;
+use otter_runtime::WallClock;
 
 /// The configuration cannot be used.
 #[derive(Debug)]
@@ -45,7 +47,8 @@ pub(crate) fn load_text(text: &str) -> Result<Loaded, LoadError> {
 
 fn load_with(text: Option<&str>, environment: Vec<(String, String)>) -> Result<Loaded, LoadError> {
     let sources = Sources { file: text, environment, read_file: &read };
-    otter_config::load(&sources, otter_providers::REGISTRATIONS).map_err(LoadError::Problems)
+    let loaded = otter_config::load(&sources, otter_providers::REGISTRATIONS).map_err(LoadError::Problems)?;
+    Ok(loaded.at(WallClock::open().now()))
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
