@@ -278,6 +278,49 @@ fn texts_are_checked_when_the_configuration_is_loaded() {
     assert_eq!(paths, ["tenants.shop.texts[0].locale", "tenants.shop.texts[1]"]);
 }
 
+/// Loads a tenant that asks for payments to these countries, with these settings more.
+fn payments(countries: &str, more: &str) -> Vec<Problem> {
+    let file = changed("countries = [\"DE\", \"FR\"]", &format!("countries = {countries}\n{more}"));
+    loaded(&file).map(|_| Vec::new()).unwrap_or_else(|problems| problems)
+}
+
+#[test]
+fn texts_have_to_fit_in_the_languages_that_a_tenant_meets() {
+    for countries in ["[\"DE\"]", "[\"DE\", \"FR\", \"ES\", \"US\", \"NL\"]"] {
+        for host in ["example.com", "login.example.com"] {
+            assert_eq!(payments(countries, &format!("web_otp_host = \"{host}\"")), [], "{countries} {host}");
+        }
+    }
+    let problems = payments("[\"DE\", \"SA\", \"CN\", \"IN\"]", "web_otp_host = \"a.long.example.com\"");
+    assert!(problems.iter().all(|problem| problem.path == "tenants.shop.web_otp_host"), "{problems:#?}");
+    for language in ["ar", "hi"] {
+        let built_in = format!(
+            "makes the built-in payment text, locale {language}, channel sms too long: takes 2 SMS parts"
+        );
+        let told = problems.iter().find(|problem| problem.message.starts_with(&built_in));
+        let told = told.unwrap_or_else(|| panic!("{language}: {problems:#?}"));
+        assert!(told.message.ends_with("or raise tenants.shop.max_sms_parts to 2"), "{told}");
+        assert!(!told.message.contains(" web_otp_host"), "{told}");
+    }
+    let all = payments("\"all\"", "web_otp_host = \"a.long.example.com\"");
+    assert!(all.len() > problems.len(), "{all:#?}");
+    assert_eq!(payments("\"all\"", "web_otp_host = \"a.long.example.com\"\nmax_sms_parts = 2"), []);
+    let usual = changed("locale = \"de\"", "locale = \"ar\"")
+        .replace("brand =", "web_otp_host = \"a.long.example.com\"\nbrand =");
+    let found = loaded(&usual).map(|_| ()).unwrap_err();
+    assert!(found.iter().any(|problem| problem.message.contains("locale ar")), "{found:#?}");
+}
+
+#[test]
+fn everything_that_is_wrong_with_one_text_is_told_at_once() {
+    let file = changed("{code} is your {brand} code.", "Hello 2024 {code} and {code}, see example.com ");
+    let found = problems(&file);
+    assert!(found.iter().all(|problem| problem.path == "tenants.shop.texts[0]"), "{found:#?}");
+    for words in ["2 times", "`2024`", "`example.com`", "ends with a newline or space"] {
+        assert!(found.iter().any(|problem| problem.message.contains(words)), "{words}: {found:#?}");
+    }
+}
+
 #[test]
 fn a_new_tenant_may_send_nowhere_until_it_says_where() {
     refused("countries = [\"DE\", \"FR\"]", "", "tenants.shop.countries", "or \"all\"");
@@ -344,60 +387,6 @@ fn what_works_but_is_probably_not_meant_is_a_warning() {
 }
 
 #[test]
-fn a_secret_is_the_same_from_a_variable_a_file_or_the_text() {
-    let token = "505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f";
-    for around in
-        [("", "\n"), ("", "\r\n"), ("\u{feff}", ""), (" \t", " "), ("\r\n", "\n\n"), ("\u{a0}", "\u{200b}")]
-    {
-        let written = format!("{}{token}{}", around.0, around.1);
-        let by_variable = loaded_with(
-            GOOD,
-            &[("OTTER__KEYS__TOKEN", "[{ id = 1, secret = { env = \"T\" } }]"), ("T", &written)],
-        );
-        let file = changed("{ env = \"TOKEN\" }", "{ file = \"/t\" }");
-        let read =
-            |path: &std::path::Path| if path.ends_with("t") { Ok(written.clone()) } else { read_file(path) };
-        let by_file = load(
-            &Sources { file: Some(&file), environment: environment(), read_file: &read },
-            &crate::fixture::REGISTRATIONS,
-        );
-        let inline = changed("{ env = \"TOKEN\" }", &toml::Value::String(written.clone()).to_string());
-        for found in [by_variable, by_file, loaded(&inline)] {
-            let key = found.unwrap().settings.keys.token[0].1.clone();
-            assert_eq!(key.reveal()[..3], [0x50, 0x51, 0x52], "{written:?}");
-        }
-    }
-}
-
-#[test]
-fn what_nobody_sees_inside_a_secret_is_refused_with_its_place() {
-    let refused = |value: &str, path: &str, words: &str| {
-        let found = loaded_with(GOOD, &[("ACME_TOKEN_2", value), ("TOKEN_2", value)]).map(|_| ());
-        assert_eq!(found, Ok(()), "nothing names it yet");
-        let file =
-            changed("{ env = \"TOKEN\" }", "{ env = \"TOKEN_2\" }").replacen("ACME_TOKEN", "ACME_TOKEN_2", 1);
-        let problems = loaded_with(&file, &[("ACME_TOKEN_2", value), ("TOKEN_2", value)]).unwrap_err();
-        let told =
-            problems.iter().find(|problem| problem.path == path).unwrap_or_else(|| panic!("{problems:?}"));
-        assert!(told.message.contains(words), "{told}");
-        assert!(!problems.iter().any(|problem| problem.message.contains("ses")), "{problems:?}");
-    };
-    for path in ["keys.token[0].secret", "providers.acme-eu.auth_token"] {
-        refused("ses\0ame", path, "U+0000 after its character 3");
-        refused("ses\u{feff}ame", path, "U+FEFF after its character 3");
-        refused("ses\r\name", path, "line break after its character 3");
-        refused(" \r\n", path, "is empty");
-    }
-}
-
-#[test]
-fn quotation_marks_that_came_along_are_a_warning() {
-    let loaded = loaded_with(&changed("ACME_TOKEN", "QUOTED"), &[("QUOTED", "\"sesame\"")]).unwrap();
-    let told = loaded.warnings.iter().find(|warning| warning.path == "providers.acme-eu.auth_token").unwrap();
-    assert!(told.message.contains("\"QUOTED\", which begins and ends with quotation marks"), "{told}");
-}
-
-#[test]
 fn listeners_have_places_of_their_own() {
     let with = |grpc: &str, receipts: &str, admin: &str| {
         let listen = [
@@ -419,22 +408,6 @@ fn listeners_have_places_of_their_own() {
     assert_eq!(with("127.0.0.1:1", "[::]:2", "0.0.0.0:2"), ["admin.listen"]);
     assert_eq!(with("[::]:1", "127.0.0.1:1", "[::1]:1"), ["receipts.listen", "admin.listen"]);
     assert_eq!(with("[::ffff:127.0.0.1]:1", "127.0.0.1:1", "127.0.0.1:2"), ["receipts.listen"]);
-}
-
-#[test]
-fn a_key_whose_time_is_over_is_a_warning() {
-    let warned = |seconds: u64| {
-        let loaded = loaded(GOOD).unwrap().at(Moment::from_millis(seconds * 1000));
-        loaded.warnings.into_iter().find(|warning| warning.path == "tenants.shop.api_keys[0].expires")
-    };
-    let expires = 1_801_353_600;
-    assert_eq!(warned(expires - 1), None);
-    let told = warned(expires + 86_400).unwrap();
-    assert_eq!(
-        told.message,
-        "key \"backend\" expired 24 hours ago; it is refused: take it away, or give it time"
-    );
-    assert!(matches!(told.origin, Some(Origin::Line(_))), "{told}");
 }
 
 #[test]

@@ -180,10 +180,14 @@ fn tenant(
         section
             .problem("purposes", "must hold at least one purpose, for example [tenants.shop.purposes.login]");
     }
-    let (texts, places) = texts::read(&section, &purposes);
+    let countries = allowed_countries(&section);
+    // Without a list there is nothing to judge texts by; that it is missing is told already.
+    let everywhere = section.value("countries").is_some_and(|value| value.as_str() == Some("all"));
+    let written_to = if everywhere { None } else { Some(countries.clone().unwrap_or_default()) };
+    let (texts, places) = texts::read(&section, &purposes, written_to);
     let policy = TenantPolicy {
         id,
-        countries: allowed_countries(&section),
+        countries,
         recipient_limits: rules.recipient_limits,
         rate: rules.rate,
         opaque_results: rules.opaque_results,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use otter_domain::{Channel, Locale, PurposeName, PurposePolicy, TenantId};
+use otter_domain::{Channel, Country, Locale, PurposeName, PurposePolicy, TenantId};
 use otter_message::{Catalogue, Flaw, Override, Place, TemplateProblem, TenantTexts, WhatsAppTemplate};
 
 use crate::problem::{Notes, below};
@@ -27,6 +27,7 @@ impl Places {
 pub(crate) fn read(
     section: &Section<'_>,
     purposes: &BTreeMap<PurposeName, PurposePolicy>,
+    countries: Option<Vec<Country>>,
 ) -> (TenantTexts, Places) {
     if section.value("brand").is_none() {
         section.missing("brand", "what messages call you, for example \"ExampleCo\"");
@@ -37,6 +38,8 @@ pub(crate) fn read(
         web_otp_host: section.text("web_otp_host").map(str::to_owned),
         app_hash: section.text("app_hash").map(str::to_owned),
         max_parts: section.number("max_sms_parts", 1..=10, Some(1)),
+        countries,
+        locales: purposes.values().filter_map(|purpose| purpose.locale.clone()).collect(),
         purposes: purposes.iter().map(|(name, purpose)| (name.clone(), purpose.payment)).collect(),
         overrides,
         whatsapp,
@@ -93,12 +96,19 @@ pub(crate) fn catalogue(tenants: &BTreeMap<TenantId, TenantEntry>, notes: &Notes
     match Catalogue::new(texts) {
         Ok(catalogue) => Some(catalogue),
         Err(problems) => {
-            for problem in problems {
+            let place = |problem: &TemplateProblem| {
                 let tenant = below("tenants", problem.tenant.as_str());
-                let path = path(&tenant, &problem, tenants.get(&problem.tenant).map(|entry| &entry.places));
-                if !is_told(&problem, &tenant, &path, notes) {
-                    notes.problem(path, message(&problem));
-                }
+                let path = path(&tenant, problem, tenants.get(&problem.tenant));
+                (tenant, path)
+            };
+            // All are looked at before one is noted: what one place has wrong hides nothing else that it has wrong.
+            let untold: Vec<_> = problems
+                .iter()
+                .map(|problem| (problem, place(problem)))
+                .filter(|(problem, (tenant, path))| !is_told(problem, tenant, path, notes))
+                .collect();
+            for (problem, (tenant, path)) in untold {
+                notes.problem(path, message(&tenant, problem));
             }
             None
         }
@@ -113,13 +123,15 @@ fn is_told(problem: &TemplateProblem, tenant: &str, path: &str, notes: &Notes) -
     notes.has_problem_at(path)
 }
 
-fn path(tenant: &str, problem: &TemplateProblem, places: Option<&Places>) -> String {
+fn path(tenant: &str, problem: &TemplateProblem, entry: Option<&TenantEntry>) -> String {
+    let places = entry.map(|entry| &entry.places);
     let at = |list: &str, places: Option<&Vec<usize>>, index: usize| {
         let place = places.and_then(|places| places.get(index)).copied().unwrap_or(index);
         format!("{tenant}.{list}[{place}]")
     };
     match &problem.place {
-        Place::Brand | Place::BuiltIn { .. } => below(tenant, "brand"),
+        Place::BuiltIn { .. } => below(tenant, entry.map_or("brand", |entry| lengthens(&entry.texts))),
+        Place::Brand => below(tenant, "brand"),
         Place::WebOtpHost => below(tenant, "web_otp_host"),
         Place::AppHash => below(tenant, "app_hash"),
         Place::MaxParts => below(tenant, "max_sms_parts"),
@@ -130,8 +142,18 @@ fn path(tenant: &str, problem: &TemplateProblem, places: Option<&Places>) -> Str
     }
 }
 
-fn message(problem: &TemplateProblem) -> String {
-    match &problem.place {
+/// The setting that makes built-in texts long: they leave room for brands, and less for lines.
+fn lengthens(texts: &TenantTexts) -> &'static str {
+    match (&texts.web_otp_host, &texts.app_hash) {
+        (Some(_), _) => "web_otp_host",
+        (None, Some(_)) => "app_hash",
+        (None, None) => "brand",
+    }
+}
+
+/// What is wrong, with every setting that could mend it by its whole path.
+fn message(tenant: &str, problem: &TemplateProblem) -> String {
+    let message = match &problem.place {
         Place::BuiltIn { .. } => format!("makes the {} too long: {}", problem.place, problem.flaw),
         Place::Brand
         | Place::WebOtpHost
@@ -139,5 +161,8 @@ fn message(problem: &TemplateProblem) -> String {
         | Place::MaxParts
         | Place::Override { .. }
         | Place::WhatsApp { .. } => problem.flaw.to_string(),
-    }
+    };
+    ["max_sms_parts", "web_otp_host", "app_hash", "whatsapp_templates"]
+        .into_iter()
+        .fold(message, |message, key| message.replace(key, &below(tenant, key)))
 }

@@ -32,8 +32,8 @@ pub struct Wish<'a> {
     pub tenant: &'a TenantId,
     /// What the code is for.
     pub purpose: &'a PurposeName,
-    /// The language wanted; see [`Catalogue::locale`]. One that the channel has no text in becomes the country's, or
-    /// English (FMT-60).
+    /// The language wanted; see [`Catalogue::locale`]. One that the channel has no text in, or for SMS none that fits the
+    /// tenant's limit of parts, becomes the country's, or English (FMT-60).
     pub locale: &'a Locale,
     /// The way to the person.
     pub channel: Channel,
@@ -191,7 +191,8 @@ impl Catalogue {
     }
 
     /// The wordings for a case, for the first of these languages that there are any for: the operator's in it, or the
-    /// built-in ones; then the same in English.
+    /// built-in ones; then the same in English. What does not fit the tenant's limits of parts is left to a language
+    /// whose text does, as long as there is one.
     pub(crate) fn wordings<'a>(
         &'a self,
         texts: &'a Texts,
@@ -210,11 +211,14 @@ impl Catalogue {
             own: false,
         };
         let nearest = |locale: &Locale| builtin::nearest(&self.languages, locale).map(built_in);
-        let mut wanted = locales.iter();
-        wanted
-            .find_map(|locale| own(locale).or_else(|| nearest(locale)))
-            .or_else(|| own(&Locale::english()))
-            .unwrap_or_else(|| built_in(&self.languages[0]))
+        let english = || own(&Locale::english()).unwrap_or_else(|| built_in(&self.languages[0]));
+        let found = || locales.iter().filter_map(|locale| own(locale).or_else(|| nearest(locale)));
+        let fits = |text: &Wordings<'_>| text.own || texts.fits(kind, medium, text.locale);
+        found()
+            .find(fits)
+            .or_else(|| Some(english()).filter(fits))
+            .or_else(|| found().next())
+            .unwrap_or_else(english)
     }
 
     pub(crate) fn languages(&self) -> &[Language] {

@@ -46,6 +46,12 @@ impl Draft {
     }
 }
 
+/// What came of looking for a draft with few parts.
+enum Fewest {
+    Fits(Draft),
+    TooLong(Draft),
+}
+
 /// What differs from message to message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Particulars<'a> {
@@ -55,9 +61,9 @@ pub(crate) struct Particulars<'a> {
 }
 
 impl Frame {
-    /// Fills in the first wording that fits, with the payee in full where there is room. The wordings come longest
-    /// first; the last one is used with the payee cut as far as needed, and if even that does not fit, as it is: amount
-    /// and payee are shown whatever it costs (CMP-21).
+    /// Fills in the wording that takes the fewest parts, with the payee in full where there is room; of several the
+    /// first. The wordings come longest first; the last one is used with the payee cut as far as needed, and if even that
+    /// does not fit, as it is: amount and payee are shown whatever it costs (CMP-21).
     pub(crate) fn sms(&self, wordings: &[Template], particulars: Particulars<'_>) -> Draft {
         let Particulars { minutes, bill, code } = particulars;
         let amount = bill.map_or("", |bill| &bill.amount);
@@ -67,19 +73,24 @@ impl Frame {
         let last = wordings.last();
         let cut = bill.into_iter().flat_map(Bill::cut_payees);
         let cut = cut.filter_map(|payee| last.map(|wording| (wording, payee)));
-        let mut shortest = None;
-        for (wording, payee) in uncut.chain(cut) {
-            let draft = self.draft(wording, self.values(minutes, amount, &payee), code);
+        let fill = |(wording, payee): (&Template, String)| {
+            self.draft(wording, self.values(minutes, amount, &payee), code)
+        };
+        let mut shortest = match self.fewest_parts(uncut.map(fill)) {
+            Fewest::Fits(draft) => return draft,
+            Fewest::TooLong(draft) => draft,
+        };
+        for draft in cut.map(fill) {
             if self.fits(&draft) {
                 return draft;
             }
-            shortest = Some(draft);
+            shortest = draft;
         }
-        shortest.expect("every text has at least one wording")
+        shortest
     }
 
-    /// The first wording that fits with the longest values (FMT-04), or the last one: a code of 10 digits, the minutes
-    /// that take most room, an amount of 14 characters and a payee of 20, uncut.
+    /// The wording that [`Self::sms`] takes with the longest values (FMT-04), or the last one if none fits: a code of 10
+    /// digits, the minutes that take most room, an amount of 14 characters and a payee of 20, uncut.
     pub(crate) fn longest(&self, wordings: &[Template]) -> Draft {
         let code = Code::parse(LONGEST_CODE).expect("the sample is ten digits");
         let widest = |wording: &Template| {
@@ -88,14 +99,28 @@ impl Frame {
             });
             drafts.max_by_key(|draft| (draft.measurement.parts, draft.measurement.units))
         };
-        let mut shortest = None;
-        for draft in wordings.iter().filter_map(widest) {
-            if self.fits(&draft) {
-                return draft;
-            }
-            shortest = Some(draft);
+        match self.fewest_parts(wordings.iter().filter_map(widest)) {
+            Fewest::Fits(draft) | Fewest::TooLong(draft) => draft,
         }
-        shortest.expect("every text has at least one wording")
+    }
+
+    /// Of the drafts that fit the one with the fewest parts, the first of several; the last draft if none fits.
+    fn fewest_parts(&self, drafts: impl Iterator<Item = Draft>) -> Fewest {
+        let (mut best, mut last): (Option<Draft>, _) = (None, None);
+        for draft in drafts {
+            if !self.fits(&draft) {
+                last = Some(draft);
+                continue;
+            }
+            if draft.measurement.parts == 1 {
+                return Fewest::Fits(draft);
+            }
+            if best.as_ref().is_none_or(|best| draft.measurement.parts < best.measurement.parts) {
+                best = Some(draft);
+            }
+        }
+        let too_long = || Fewest::TooLong(last.expect("every text has at least one wording"));
+        best.map_or_else(too_long, Fewest::Fits)
     }
 
     /// Where a code of the default six digits ends, with everything before it at its longest, in characters from the
@@ -214,6 +239,33 @@ mod tests {
         let long = format!("{{code}} {} {{amount}} {{payee}}", "x".repeat(130));
         let (text, _) = text(&frame(1), &[&long, "{code} {amount} {payee}"], "Book Shop GmbH");
         assert_eq!(text, "042137 EUR 49.99 Book Shop GmbH (DE89...3000)");
+    }
+
+    #[test]
+    fn wording_of_one_part_goes_before_a_longer_one_of_two() {
+        let long = format!("{{code}} {} {{amount}} {{payee}}", "x".repeat(130));
+        let wordings = [&*long, "{code} {amount} {payee}"];
+        for max_parts in 1..=10 {
+            let (text, parts) = text(&frame(max_parts), &wordings, "Book Shop GmbH");
+            assert_eq!((text.as_str(), parts), ("042137 EUR 49.99 Book Shop GmbH (DE89...3000)", 1));
+        }
+        let longer = format!("{{code}} {} {{amount}} {{payee}}", "x".repeat(290));
+        let (text, parts) = text(&frame(3), &[&longer, &long], "Book Shop GmbH");
+        assert_eq!((text.contains(&"x".repeat(131)), parts), (false, 2), "the fewest that there are");
+        let longest = frame(3).longest(&self::wordings(&[&longer, &long]));
+        assert_eq!(longest.measurement.parts, 2);
+    }
+
+    #[test]
+    fn second_part_goes_before_a_shorter_payee_and_not_before_the_name_alone() {
+        let wording = format!("{{code}} {} {{amount}} {{payee}}", "x".repeat(105));
+        let (text, parts) = text(&frame(2), &[&wording], "The Extraordinarily Long Book Shop");
+        assert!(text.ends_with(" EUR 49.99 The Extraordinarily Long Book Shop"), "{text}");
+        assert_eq!(parts, 1, "{text}");
+        let wording = format!("{{code}} {} {{amount}} {{payee}}", "x".repeat(110));
+        let (text, parts) = self::text(&frame(2), &[&wording], "The Extraordinarily Long Book Shop");
+        assert!(text.ends_with(" EUR 49.99 The Extraordinarily Long Book Shop (DE89...3000)"), "{text}");
+        assert_eq!(parts, 2, "{text}");
     }
 
     #[test]

@@ -278,7 +278,7 @@ mod tests {
         let too_long = Flaw::TooManyParts { encoding: Encoding::Gsm7, units: 161, parts: 2, max_parts: 1 };
         check(&format!("{text}a"), std::slice::from_ref(&too_long));
         assert_eq!(flaws_of(&format!("{text}a"), "en", Kind::Plain, Medium::Rcs), []);
-        assert!(too_long.to_string().contains("raise max_parts"));
+        assert!(too_long.to_string().contains("raise max_sms_parts to 2"));
     }
 
     #[test]

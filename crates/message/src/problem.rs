@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use crate::sms::Encoding;
 
+/// The most parts that may be allowed.
+const MAX_PARTS: usize = 10;
+
 /// One thing that is wrong with a tenant's texts: where, what, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("tenant {tenant}, {place}: {flaw}")]
@@ -29,9 +32,9 @@ pub enum Place {
     WebOtpHost,
     /// `app_hash`.
     AppHash,
-    /// `max_parts`.
+    /// `max_sms_parts`.
     MaxParts,
-    /// One of `overrides`.
+    /// One of `texts`.
     Override {
         /// Its place in the list, from 0.
         index: usize,
@@ -42,7 +45,7 @@ pub enum Place {
         /// Its channel.
         channel: Channel,
     },
-    /// One of `whatsapp`.
+    /// One of `whatsapp_templates`.
     WhatsApp {
         /// Its place in the list, from 0.
         index: usize,
@@ -68,7 +71,7 @@ impl fmt::Display for Place {
             Self::Brand => f.write_str("brand"),
             Self::WebOtpHost => f.write_str("web_otp_host"),
             Self::AppHash => f.write_str("app_hash"),
-            Self::MaxParts => f.write_str("max_parts"),
+            Self::MaxParts => f.write_str("max_sms_parts"),
             Self::Override { index: _, purpose, locale, channel } => {
                 write!(f, "{}, locale {locale}, channel {channel}", Whose(purpose.as_ref()))
             }
@@ -92,6 +95,11 @@ impl fmt::Display for Whose<'_> {
             None => f.write_str("every purpose"),
         }
     }
+}
+
+/// What else helps a text of so many parts.
+fn or_raise(parts: usize) -> String {
+    if parts > MAX_PARTS { String::new() } else { format!(", or raise max_sms_parts to {parts}") }
 }
 
 /// What is wrong with a text or a setting. The message is the second half of a sentence about it.
@@ -163,7 +171,7 @@ pub enum Flaw {
     /// Longer than allowed (FMT-04).
     #[error(
         "takes {parts} SMS parts with its longest values ({units} units of {encoding}); at most {max_parts} allowed: \
-         shorten the text, brand or autofill lines, or raise max_parts"
+         shorten the text, brand or web_otp_host{}", or_raise(*.parts)
     )]
     TooManyParts {
         /// The alphabet it needs.
@@ -177,23 +185,23 @@ pub enum Flaw {
     },
     /// Too long for the SMS Retriever (FMT-13).
     #[error(
-        "takes {0} bytes with app_hash and its longest values; at most 140 allowed: shorten it or drop app_hash"
+        "takes {0} bytes with app_hash and its longest values; at most 140 allowed: shorten the text, brand or web_otp_host, or drop app_hash"
     )]
     TooManyBytes(usize),
     /// A payment text that does not show what is paid, or to whom (CMP-21).
     #[error("{{{0}}} is missing; payment texts must show {{amount}} and {{payee}}")]
     MissingInPayment(&'static str),
     /// A placeholder for payments in another text.
-    #[error("{{{0}}} is only known for payments; name a payment purpose or remove it")]
+    #[error("{{{0}}} is only known for payments; name a purpose with payment = true or remove it")]
     OnlyInPayment(&'static str),
     /// A second text for the same case.
     #[error("stands twice; keep one of the two")]
     Duplicate,
     /// A purpose that the tenant does not have.
-    #[error("the tenant has no purpose `{0}`; name one of its purposes or none")]
+    #[error("the tenant has no purpose `{0}`; name one of its purposes, or leave purpose out")]
     UnknownPurpose(PurposeName),
     /// A text for a channel whose texts the vendor writes (FMT-30).
-    #[error("the text is fixed by the vendor; name an approved template under whatsapp instead")]
+    #[error("the text is fixed by the vendor; name an approved template in whatsapp_templates instead")]
     FixedByVendor,
     /// A fixed text cannot show amount and payee (CMP-23).
     #[error(
@@ -215,12 +223,12 @@ pub enum Flaw {
     #[error("must be 1 to 10, is {0}")]
     PartsRange(u8),
     /// Not a template's name.
-    #[error("the name must be 1 to 512 characters of a-z, 0-9 and _")]
+    #[error("name must be 1 to 512 characters of a-z, 0-9 and _")]
     TemplateName,
     /// Not a template's language.
-    #[error("the language must be as the vendor writes it, for example en or pt_BR")]
+    #[error("language must be as the vendor writes it, for example en or pt_BR")]
     TemplateLanguage,
     /// A time that the vendor does not register (FMT-32).
-    #[error("send_ttl must be 30 s to 900 s, is {} s", .0.as_secs())]
+    #[error("send_ttl must be 30s to 900s, is {}s", .0.as_secs())]
     SendTtl(Duration),
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_domain::{Channel, Locale, PaymentPolicy, PurposeName};
+use otter_domain::{Channel, Country, Locale, PaymentPolicy, PurposeName};
 
 /// The texts of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,11 @@ pub struct TenantTexts {
     pub app_hash: Option<String>,
     /// How many parts an SMS may take with its longest values: 1 to 10, 1 by default.
     pub max_parts: u8,
+    /// The countries whose languages built-in texts have to fit in; `None` is all, the default. A text in another
+    /// language is used where it fits, too.
+    pub countries: Option<Vec<Country>>,
+    /// Further languages that built-in texts have to fit in: those that purposes name.
+    pub locales: Vec<Locale>,
     /// The tenant's purposes, and whether they are about payments.
     pub purposes: Vec<(PurposeName, PaymentPolicy)>,
     /// Texts of the operator's own, in place of the built-in ones.
@@ -31,6 +36,8 @@ impl TenantTexts {
             web_otp_host: None,
             app_hash: None,
             max_parts: 1,
+            countries: None,
+            locales: Vec::new(),
             purposes: Vec::new(),
             overrides: Vec::new(),
             whatsapp: Vec::new(),

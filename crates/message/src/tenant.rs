@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use otter_domain::{Context, Locale, PaymentPolicy, PurposeName, TenantId};
+use otter_domain::{Context, Country, Locale, PaymentPolicy, PurposeName, TenantId};
 
 use crate::autofill::Lines;
-use crate::builtin::{Kind, Language, Medium};
+use crate::builtin::{self, Kind, Language, Medium};
 use crate::compose::Frame;
 use crate::lint;
+use crate::locale;
 use crate::problem::{Flaw, Place, TemplateProblem};
 use crate::settings::{Override, TenantTexts, WhatsAppTemplate};
 use crate::template::{Slot, Template};
@@ -20,6 +21,8 @@ pub(crate) struct Texts {
     pub(crate) own: Vec<OwnText>,
     /// Longest time to live first.
     approved: Vec<WhatsAppTemplate>,
+    /// The built-in SMS texts, by their language's own tag, that do not fit with the brand and the lines.
+    too_long: Vec<(Kind, Locale)>,
 }
 
 /// A text of the operator's.
@@ -48,17 +51,18 @@ impl Texts {
         settings: TenantTexts,
         languages: &[Language],
     ) -> Result<Self, Vec<TemplateProblem>> {
-        let TenantTexts { brand, web_otp_host, app_hash, max_parts, purposes, overrides, whatsapp } =
-            settings;
+        let TenantTexts { brand, web_otp_host, app_hash, max_parts, countries, locales, .. } = settings;
+        let TenantTexts { purposes, overrides, whatsapp, .. } = settings;
         let lines = Lines { host: web_otp_host, app_hash };
         let mut found = frame_flaws(&brand, &lines, max_parts);
         let frame_is_sound = found.is_empty();
         let frame = Frame { brand, lines, max_parts: max_parts.clamp(1, 10) };
-        let mut texts = Self { frame, purposes, own: Vec::new(), approved: Vec::new() };
+        let mut texts = Self { frame, purposes, own: Vec::new(), approved: Vec::new(), too_long: Vec::new() };
         found.extend(texts.take_overrides(overrides));
         found.extend(texts.take_approved(whatsapp));
         if frame_is_sound {
-            found.extend(texts.built_in_flaws(languages));
+            let met = met(countries.as_deref(), locales, languages);
+            found.extend(texts.judge_built_in(languages, &met));
         }
         if found.is_empty() {
             return Ok(texts);
@@ -115,29 +119,48 @@ impl Texts {
         found
     }
 
-    /// Built-in texts that this tenant may come to use and that do not fit with its brand and lines.
-    fn built_in_flaws(&self, languages: &[Language]) -> Vec<(Place, Flaw)> {
+    /// Remembers which built-in texts do not fit with the brand and the lines, and finds fault with those that people get
+    /// without anybody's wish. A wish for another language is met with a text that fits; see [`Self::fits`].
+    fn judge_built_in(&mut self, languages: &[Language], met: &[Locale]) -> Vec<(Place, Flaw)> {
         let mut found = Vec::new();
         for kind in [Kind::Plain, Kind::Payment] {
-            for language in languages.iter().filter(|language| self.needs_built_in(kind, language)) {
-                let wordings = language.wordings(kind, Medium::Sms);
-                let (payment, channel) = (kind == Kind::Payment, Medium::Sms.channel());
-                let place = || Place::BuiltIn { payment, locale: language.locale.clone(), channel };
-                found.extend(lint::length_flaw(&self.frame, wordings).map(|flaw| (place(), flaw)));
+            for language in languages {
+                let Some(flaw) = lint::length_flaw(&self.frame, language.wordings(kind, Medium::Sms)) else {
+                    continue;
+                };
+                self.too_long.push((kind, language.locale.clone()));
+                if met.iter().any(|locale| self.needs_built_in(kind, language, locale, languages)) {
+                    let (payment, locale) = (kind == Kind::Payment, language.locale.clone());
+                    found.push((Place::BuiltIn { payment, locale, channel: Medium::Sms.channel() }, flaw));
+                }
             }
         }
         found
     }
 
-    fn needs_built_in(&self, kind: Kind, language: &Language) -> bool {
+    /// Whether somebody with this language gets a built-in SMS, and it is this one.
+    fn needs_built_in(&self, kind: Kind, language: &Language, locale: &Locale, all: &[Language]) -> bool {
+        let english = Locale::english();
+        let nearest = builtin::nearest(all, locale);
+        if nearest.unwrap_or(&all[0]).locale != language.locale {
+            return false;
+        }
+        let own = |purpose, locale: &Locale| self.own_text(kind, Medium::Sms, purpose, locale).is_some();
+        let lacks_own = |purpose| !own(purpose, locale) && (nearest.is_some() || !own(purpose, &english));
         let purposes = self.purposes.iter().filter(|(_, policy)| kind_of(*policy) == kind);
         let purposes: Vec<Option<&PurposeName>> = purposes.map(|(name, _)| Some(name)).collect();
-        let lacks_own = |purpose| self.own_text(kind, Medium::Sms, purpose, &language.locale).is_none();
         match (purposes.as_slice(), kind) {
             ([], Kind::Payment) => false,
             ([], Kind::Plain) => lacks_own(None),
             (purposes, Kind::Plain | Kind::Payment) => purposes.iter().any(|purpose| lacks_own(*purpose)),
         }
+    }
+
+    /// Whether a built-in text keeps to the limits of parts and bytes with its longest values; the operator's own texts
+    /// were held to them one by one.
+    pub(crate) fn fits(&self, kind: Kind, medium: Medium, language: &Locale) -> bool {
+        medium != Medium::Sms
+            || !self.too_long.iter().any(|(too_long, locale)| *too_long == kind && locale == language)
     }
 
     fn unknown_purpose(&self, purpose: Option<&PurposeName>) -> Option<Flaw> {
@@ -218,6 +241,15 @@ impl OwnText {
     fn stands_for_the_same(&self, other: &Self) -> bool {
         self.purpose == other.purpose && self.locale == other.locale && self.medium == other.medium
     }
+}
+
+/// The languages that a tenant's recipients are written to unless somebody wishes for another.
+fn met(countries: Option<&[Country]>, named: Vec<Locale>, languages: &[Language]) -> Vec<Locale> {
+    let of_countries: Vec<Locale> = match countries {
+        Some(countries) => countries.iter().map(|country| locale::default_of(*country)).collect(),
+        None => languages.iter().map(|language| language.locale.clone()).collect(),
+    };
+    of_countries.into_iter().chain(named).collect()
 }
 
 fn kind_of(policy: PaymentPolicy) -> Kind {

@@ -430,6 +430,54 @@ fn built_in_text_that_the_autofill_line_makes_too_long_is_reported() {
 }
 
 #[test]
+fn built_in_text_is_judged_for_the_countries_and_languages_that_are_met() {
+    let host = Some("a-rather-long-host-name.example.com".to_owned());
+    let countries = |codes: &[&str]| Some(codes.iter().map(|code| Country::parse(code).unwrap()).collect());
+    let judged = |codes: &[&str], named: &[&str]| {
+        let locales = named.iter().map(|tag| locale(tag)).collect();
+        let texts =
+            TenantTexts { web_otp_host: host.clone(), countries: countries(codes), locales, ..texts() };
+        let found = Catalogue::new(vec![(tenant(), texts)]).err().unwrap_or_default();
+        let plain = |problem: otter_message::TemplateProblem| match &problem.place {
+            Place::BuiltIn { payment: false, locale, .. } => Some(locale.to_string()),
+            Place::BuiltIn { payment: true, .. } => None,
+            Place::Brand
+            | Place::WebOtpHost
+            | Place::AppHash
+            | Place::MaxParts
+            | Place::Override { .. }
+            | Place::WhatsApp { .. } => panic!("{problem}"),
+        };
+        found.into_iter().filter_map(plain).collect::<Vec<_>>()
+    };
+    assert_eq!(judged(&["DE", "AT", "US"], &[]), [""; 0]);
+    assert_eq!(judged(&["DE", "SA"], &[]), ["ar"]);
+    assert_eq!(judged(&["DE"], &["ar-EG"]), ["ar"]);
+    assert!(judged(&["IN", "SA"], &[]).len() == 2);
+}
+
+#[test]
+fn wish_for_a_language_that_does_not_fit_is_met_with_one_that_does() {
+    let host = Some("a-rather-long-host-name.example.com".to_owned());
+    let countries = Some(vec![Country::parse("DE").unwrap()]);
+    let overrides = vec![own(None, "ru", Channel::Sms, "Код {code}")];
+    let catalogue = catalogue(TenantTexts { web_otp_host: host, countries, overrides, ..texts() });
+    let check = |locale, channel, start: &str| {
+        let found = text(&catalogue, &Case { locale, channel, ..LOGIN });
+        assert!(found.starts_with(start), "{locale} {channel}: {found}");
+    };
+    check("de", Channel::Sms, "042137 ist dein");
+    check("ar", Channel::Rcs, "042137\n");
+    check("ar", Channel::Voice, "[ar]");
+    check("ru", Channel::Sms, "Код 042137");
+    check("es", Channel::Sms, "042137 es tu");
+    let Ok(Content::Sms(arabic)) = render(&catalogue, &Case { locale: "ar", ..LOGIN }) else {
+        panic!("an SMS is a text")
+    };
+    assert_eq!((arabic.parts, arabic.unicode), (1, false), "a language that fits stands for it");
+}
+
+#[test]
 fn built_in_text_that_is_never_used_is_not_judged() {
     let long = "x".repeat(32).replace("xx", "xž");
     let overrides = |with: bool| {
