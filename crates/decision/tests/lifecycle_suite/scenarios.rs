@@ -426,17 +426,6 @@ fn what_an_earlier_try_learnt_says_nothing_of_a_later_one() {
 }
 
 #[test]
-fn an_account_that_is_misconfigured_for_one_channel_is_tried_on_another() {
-    let both = vec![candidate("alpha", Channel::Sms), candidate("alpha", Channel::Voice)];
-    let mut misconfigured = History::open(both.clone(), LifecyclePolicy::default());
-    misconfigured.sends(Err(FailureClass::Misconfigured));
-    assert_eq!(misconfigured.current().channel, Channel::Voice);
-    let mut rejected = History::open(both, LifecyclePolicy::default());
-    rejected.sends(Err(FailureClass::Rejected));
-    assert_eq!(rejected.ending(), Some(Ending::Failed), "what one account rejects needs another account");
-}
-
-#[test]
 fn an_expired_verification_says_how_far_the_furthest_of_its_messages_came() {
     let check = |why: ExpiryReason, happens: fn(&mut History)| {
         let mut history = History::open(vec![candidate("alpha", Channel::Sms)], LifecyclePolicy::default());
