@@ -23,6 +23,7 @@ mod load_tests;
 mod moment;
 mod problem;
 mod providers;
+mod public_url;
 #[cfg(test)]
 mod reference_tests;
 mod routes;

@@ -384,6 +384,27 @@ fn what_works_but_is_probably_not_meant_is_a_warning() {
         "receipts.public_url",
         "use https",
     );
+    warned(
+        "[providers.chat]",
+        "[receipts]\npublic_url = \"https://otp.example.com/receipts/\"\n[providers.chat]",
+        "receipts.public_url",
+        "probably not meant",
+    );
+}
+
+#[test]
+fn a_public_url_that_vendors_would_refuse_is_a_problem() {
+    let with = |url: &str| format!("[receipts]\npublic_url = \"{url}\"\n[providers.chat]");
+    for (url, words) in [
+        ("https://otp_eu.example.com", "no `_` in the host"),
+        ("https://otp.example.com/?a=b", "without ? and #"),
+        ("https://me@otp.example.com", "no user"),
+        ("otp.example.com", "must be an https address such as"),
+        ("ftp://otp.example.com", "must be an https address such as"),
+        ("/otter", "must be an https address such as"),
+    ] {
+        refused("[providers.chat]", &with(url), "receipts.public_url", words);
+    }
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use otter_domain::Country;
 use otter_provider::country;
-use url::{Host, Url};
+use url::Url;
 
 use crate::certificates::{Needed, authorities, identity};
 use crate::layers::Sources;
+use crate::public_url::public_url;
 use crate::section::{Section, shown};
 use crate::settings::{Admin, Grpc, LogFormat, Metrics, Otlp, Receipts, Shutdown, Telemetry, Tls};
 
@@ -59,33 +60,6 @@ pub(crate) fn receipts(section: Section<'_>) -> Receipts {
     };
     section.done();
     receipts
-}
-
-fn public_url(section: &Section<'_>) -> Option<String> {
-    let expected = "an https address without query and fragment, for example \"https://otp.example.com\"";
-    let url = section.parsed("public_url", expected, |text| {
-        Url::parse(text).ok().filter(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
-    })?;
-    if url.scheme() == "http" && !is_loopback(&url) {
-        section.warning("public_url", "is http: receipts and their signatures travel in clear; use https");
-    }
-    Some(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 pub(crate) fn admin(section: Section<'_>) -> Admin {

@@ -23,7 +23,8 @@ pub trait ReceiptDecoder: Send + Sync + fmt::Debug {
 pub struct Callback<'a> {
     /// GET or POST.
     pub method: &'a Method,
-    /// The public URL as the vendor called it: configured scheme, host and port, then path and query as received.
+    /// The public URL as the vendor called it: the configured one with its path, then `/receipts/…` and the query as
+    /// received.
     pub url: &'a str,
     /// The token of the path, if the path has one.
     pub token: Option<&'a str>,

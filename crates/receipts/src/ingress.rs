@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::any;
 use otter_delivery::{BooksError, Desk, Setup};
@@ -21,7 +21,7 @@ use tracing::{Instrument, debug, field, info_span, warn};
 use crate::body::Unread;
 use crate::booking::Booking;
 use crate::gates::{Gates, Pass, Room};
-use crate::{Limits, answer, body};
+use crate::{Limits, answer, body, prefix};
 
 const PLAIN: &str = "/receipts/{provider}";
 const WITH_TOKEN: &str = "/receipts/{provider}/{token}";
@@ -85,6 +85,15 @@ impl Ingress {
     pub(crate) fn turned_away(&self) {
         let busy = StatusCode::SERVICE_UNAVAILABLE.as_u16();
         self.metrics.http(NO_ROUTE, method_label(None), busy, std::time::Duration::ZERO);
+    }
+
+    /// Takes the path of the public URL off an address that begins with it.
+    pub(crate) fn cut_public_path(&self, address: &mut Uri) {
+        let setup = self.setup.load();
+        let public_url = setup.receipts_url.as_deref().unwrap_or_default();
+        if let Some(below) = prefix::below(public_url, address) {
+            *address = below;
+        }
     }
 
     async fn answer(&self, route: &'static str, address: Option<Address>, request: Request) -> Response {

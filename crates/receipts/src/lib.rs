@@ -2,6 +2,8 @@
 //!
 //! A vendor calls `GET` or `POST` on `/receipts/{provider}` or `/receipts/{provider}/{token}`. The provider's decoder
 //! decides whether the request is genuine; [`Desk`] finds the verification by the token and books what is reported.
+//! A public URL with a path is called at `PATH/receipts/…`; that is served with the path and, for a proxy that cuts it off,
+//! without. What is verified is the URL that the vendor called, so either way it is the public one.
 //!
 //! **Nothing is lost, and nobody waits long.** A callback is answered with the decoder's reply only once every report in
 //! it is durable, and 503 if that takes longer than [`Limits::book`]: vendors repeat what was not answered 2xx, and a
@@ -31,6 +33,7 @@ mod booking;
 mod gates;
 mod ingress;
 mod limits;
+mod prefix;
 mod server;
 
 pub use limits::Limits;

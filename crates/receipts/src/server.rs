@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -110,7 +112,8 @@ impl Door {
         // Without it a small answer could wait for an acknowledgement; a socket that refuses is about to fail anyway.
         let _ = stream.set_nodelay(true);
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            connections.spawn(serve(stream, self.routes.clone(), self.limits, self.phases.clone(), place));
+            let (ingress, routes) = (Arc::clone(&self.ingress), self.routes.clone());
+            connections.spawn(serve(stream, ingress, routes, self.limits, self.phases.clone(), place));
             return;
         }
         self.ingress.turned_away();
@@ -122,6 +125,7 @@ impl Door {
 
 async fn serve(
     stream: TcpStream,
+    ingress: Arc<Ingress>,
     routes: Router,
     limits: Limits,
     phases: Phases,
@@ -131,8 +135,9 @@ async fn serve(
     // Held from the first request until the connection is closed, not until its answer is made: that has to be written
     // too. A connection that waits for its next request is closed as soon as the process drains.
     let (held, holding) = (OnceLock::new(), phases.clone());
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         held.get_or_init(|| holding.hold("callbacks"));
+        ingress.cut_public_path(request.uri_mut());
         routes.call(request)
     });
     let connection = http1::Builder::new()

@@ -2,10 +2,12 @@
 
 use futures::future::join_all;
 use otter_domain::Phase;
+use otter_receipts::Limits;
 use otter_store_testkit::fixture::{nth, seconds};
 
 use crate::client::request;
 use crate::house::House;
+use crate::vendor::{PUBLIC, SIGNATURE, sign};
 
 #[tokio::test]
 async fn a_delivery_is_booked_and_answered() {
@@ -29,6 +31,33 @@ async fn the_signature_is_over_the_public_url_as_it_was_called() {
     let target = format!("/receipts/acme/{token}?b=%20x&a=1&a=%2F");
     assert_eq!(house.call(&target, "- delivered").await.status, 200);
     assert_eq!(house.receipt(id).await, Some("delivered"));
+}
+
+#[tokio::test]
+async fn a_public_url_with_a_path_works_whether_or_not_a_proxy_cuts_it_off() {
+    let public_url = format!("{PUBLIC}/otter/in");
+    let house = House::open_at(&public_url, Limits::default()).await;
+    for front in ["/otter/in", ""] {
+        let (id, token) = house.sent().await;
+        let below = format!("/receipts/acme/{token}?a=%2F");
+        let signature = sign(&format!("{public_url}{below}"), b"- delivered");
+        let callback = |target: &str| request("POST", target, &[(SIGNATURE, &signature)], b"- delivered");
+        for elsewhere in ["/otter", "/in", "/otter/in/otter/in", "/otter/in/"] {
+            assert_eq!(
+                house.exchange(&callback(&format!("{elsewhere}{below}"))).await.status,
+                404,
+                "{elsewhere}"
+            );
+        }
+        let answer = house.exchange(&callback(&format!("{front}{below}"))).await;
+        assert_eq!(answer.status, 200, "called with {front:?} in front");
+        assert_eq!(house.receipt(id).await, Some("delivered"));
+    }
+    let of_another_url = sign(&format!("{PUBLIC}/receipts/acme/x"), b"");
+    let forged = request("POST", "/otter/in/receipts/acme/x", &[(SIGNATURE, &of_another_url)], b"");
+    assert_eq!(house.exchange(&forged).await.status, 403);
+    let route = ["http_route=\"/receipts/{provider}/{token}\"", "http_response_status_code=\"200\""];
+    assert_eq!(house.metric("http_server_request_duration_seconds_count", &route), 2.0);
 }
 
 #[tokio::test]

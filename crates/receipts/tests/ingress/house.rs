@@ -42,6 +42,11 @@ impl House {
     }
 
     pub(crate) async fn open_with(limits: Limits) -> Self {
+        Self::open_at(PUBLIC, limits).await
+    }
+
+    /// The vendor believes it to be at this address.
+    pub(crate) async fn open_at(public_url: &str, limits: Limits) -> Self {
         let clock = Arc::new(WallClock::open());
         let memory = MemoryStore::new(PartitionCount::DEFAULT, Retention::default(), clock);
         let store = Arc::new(MoodyStore::new(memory));
@@ -52,7 +57,7 @@ impl House {
             Books::open(shared, Arc::new(OsDice::open().unwrap()), Arc::clone(&keys), Arc::clone(&metrics))
                 .await
                 .unwrap();
-        let setup = Arc::new(ArcSwap::from_pointee(setup()));
+        let setup = Arc::new(ArcSwap::from_pointee(setup(public_url)));
         let view = Arc::new(View::default());
         let desk = Desk::new(Arc::clone(&books), Arc::clone(&setup), keys, view, Arc::clone(&metrics));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,7 +158,7 @@ fn keys() -> Keys {
     }
 }
 
-fn setup() -> Setup {
+fn setup(public_url: &str) -> Setup {
     let with = |receipts: bool| {
         let ability = ChannelAbility { channel: Channel::Sms, revocable: false, idempotent: false, receipts };
         let capabilities = Capabilities {
@@ -174,7 +179,7 @@ fn setup() -> Setup {
         routes: BTreeMap::new(),
         providers: providers.map(|(name, receipts)| (provider(name), with(receipts))).into(),
         catalogue: Catalogue::new(Vec::new()).unwrap(),
-        receipts_url: Some(PUBLIC.to_owned()),
+        receipts_url: Some(public_url.to_owned()),
     }
 }
 
