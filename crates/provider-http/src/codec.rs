@@ -13,7 +13,7 @@ pub trait Codec: Send + Sync + fmt::Debug + 'static {
     /// Writes the request for a dispatch.
     ///
     /// A failure here means that nothing was sent: content of a channel that the account does not serve is
-    /// `Misconfigured`.
+    /// `Misconfigured`, and a code that is valid for less than the vendor can be told is what [`Dispatch::lifetime`] says.
     fn encode(&self, dispatch: &Dispatch) -> Result<Request, Failure>;
 
     /// Reads the vendor's complete answer.

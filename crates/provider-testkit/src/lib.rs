@@ -16,7 +16,7 @@ mod vendor;
 pub use answer::{Answer, Behaviour};
 pub use capture::{Capture, assert_silent};
 pub use stage::{Stage, run};
-pub use subject::{CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
+pub use subject::{CodePage, Covers, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject};
 pub use vendor::{Received, ScriptedVendor, SideAnswers};
 
 /// Makes a module `conformance` with one test per behaviour for a [`Subject`] expression.
@@ -47,6 +47,7 @@ macro_rules! conformance {
             a_redirect_is_ambiguous_and_not_followed,
             a_huge_answer_is_ambiguous,
             nothing_leaves_past_the_deadline,
+            nothing_leaves_that_could_outlive_its_code,
             a_stall_before_the_body_leaves_nothing_behind,
             one_send_is_one_request,
             recalls_say_what_became_of_the_message,
@@ -55,6 +56,7 @@ macro_rules! conformance {
             genuine_receipts_are_read,
             repeated_and_reordered_receipts_say_the_same,
             forged_receipts_are_refused,
+            a_signature_is_good_for_what_it_covers_only,
             unknown_fields_are_ignored,
             unknown_tokens_are_harmless,
             mangled_receipts_never_panic,

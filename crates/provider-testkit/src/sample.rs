@@ -83,6 +83,12 @@ pub fn message_id() -> MessageId {
     MessageId::from_hash(home, *b"sixteen bytes id")
 }
 
+/// The id of another message of ours.
+pub(crate) fn other_message_id() -> MessageId {
+    let home = PartitionCount::DEFAULT.at(3).expect("there are sixteen partitions");
+    MessageId::from_hash(home, *b"another sixteen!")
+}
+
 fn number() -> PhoneNumber {
     PhoneNumber::parse(NUMBER).expect("the sample is a number")
 }

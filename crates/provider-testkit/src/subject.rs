@@ -1,10 +1,14 @@
 //! What a vendor crate says about itself so that the suite can examine it.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
-use otter_domain::{Channel, Content, ErrorClass, FailureClass, MessageId, ReceiptStatus};
+use otter_domain::{
+    Channel, Content, ErrorClass, FailureClass, MessageId, ReceiptStatus, SpeaksOf, VendorCode,
+};
 use otter_provider::{Callback, Dispatch, Locator, Registration};
 use toml::Table;
 
@@ -65,8 +69,16 @@ pub trait Subject: Send + Sync + 'static {
     /// How messages are taken back; `None` if the vendor cannot.
     fn recalls(&self) -> Option<Recalls>;
 
-    /// How the vendor signs callbacks; `None` if it has none.
-    fn receipts(&self) -> Option<Arc<dyn ReceiptSigner>>;
+    /// The shortest time that the vendor can be told to keep a message of this channel; `None` if it takes any, or is
+    /// not told. A code that is valid for less is not sent.
+    fn shortest_validity(&self, channel: Channel) -> Option<Duration> {
+        let _ = channel;
+        None
+    }
+
+    /// How the vendor signs callbacks: one signer for each way in which it does, for example one for messages, one for
+    /// calls, and one for a key that takes over; empty if it has no callbacks.
+    fn receipts(&self) -> Vec<Arc<dyn ReceiptSigner>>;
 }
 
 /// What a vendor's table of codes says of itself: `problems()` and `markdown()` of `otter_provider_http::CodeTable`.
@@ -91,12 +103,28 @@ pub struct Refusal {
     pub class: FailureClass,
     /// What happened.
     pub error: ErrorClass,
+    /// What will fail again; `None` is not examined.
+    pub speaks_of: Option<SpeaksOf>,
+    /// The vendor's own code; `None` is not examined.
+    pub vendor_code: Option<VendorCode>,
 }
 
 impl Refusal {
     /// A refusal on the first channel.
     pub fn new(name: &'static str, answer: Answer, class: FailureClass, error: ErrorClass) -> Self {
-        Self { name, channel: None, answer, class, error }
+        Self { name, channel: None, answer, class, error, speaks_of: None, vendor_code: None }
+    }
+
+    /// The same about something in particular.
+    pub fn speaking_of(self, speaks_of: SpeaksOf) -> Self {
+        Self { speaks_of: Some(speaks_of), ..self }
+    }
+
+    /// The same with the vendor's code, a number or a word.
+    #[track_caller]
+    pub fn with_code(self, code: impl fmt::Display) -> Self {
+        let code = VendorCode::parse(&code.to_string()).expect("the sample is of a vendor code's form");
+        Self { vendor_code: Some(code), ..self }
     }
 
     /// The same on another channel.
@@ -118,9 +146,22 @@ pub struct Recalls {
     pub too_late: Answer,
 }
 
-/// The vendor's side of receipts: builds callbacks as the vendor does.
+/// The vendor's side of receipts: builds callbacks as the vendor does, signed in one of its ways.
 pub trait ReceiptSigner: Send + Sync {
-    /// The body of a report (or the query, for vendors that use GET); `None` if the vendor has no such status.
+    /// The way, for messages of the suite.
+    fn name(&self) -> &'static str {
+        "the only way"
+    }
+
+    /// The channel whose messages it reports on; `None` is the first.
+    fn channel(&self) -> Option<Channel> {
+        None
+    }
+
+    /// What the signature covers, by the vendor's documentation.
+    fn covers(&self) -> Covers;
+
+    /// The body of a report (or the query, for vendors that use GET); `None` if it has no such status.
     ///
     /// `extra` asks for fields in it that nobody knows yet.
     fn report(&self, status: ReceiptStatus, message: &Reported, extra: bool) -> Option<Bytes>;
@@ -133,6 +174,28 @@ pub trait ReceiptSigner: Send + Sync {
 
     /// How a report names this message.
     fn locator(&self, message: &Reported) -> Locator;
+}
+
+/// What a signature covers, and so what nobody can change in a callback that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covers {
+    /// The body: any URL of ours may be called with it. The body has to name the message.
+    Body,
+    /// The URL, query included or not: any body may come with it. So the URL has to name the message, and nothing in the
+    /// body may name another.
+    Url,
+    /// Both.
+    UrlAndBody,
+}
+
+impl Covers {
+    pub(crate) fn body(self) -> bool {
+        matches!(self, Self::Body | Self::UrlAndBody)
+    }
+
+    pub(crate) fn url(self) -> bool {
+        matches!(self, Self::Url | Self::UrlAndBody)
+    }
 }
 
 /// The message that a report is on.

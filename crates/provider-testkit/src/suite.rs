@@ -16,9 +16,9 @@ pub use answers::{
 pub use codes::the_table_of_codes_is_whole_and_stands_in_the_vendors_page;
 pub use recalls::recalls_say_what_became_of_the_message;
 pub use receipts::{
-    forged_receipts_are_refused, genuine_receipts_are_read, mangled_receipts_never_panic,
-    receipts_show_no_secret, repeated_and_reordered_receipts_say_the_same, unknown_fields_are_ignored,
-    unknown_tokens_are_harmless,
+    a_signature_is_good_for_what_it_covers_only, forged_receipts_are_refused, genuine_receipts_are_read,
+    mangled_receipts_never_panic, receipts_show_no_secret, repeated_and_reordered_receipts_say_the_same,
+    unknown_fields_are_ignored, unknown_tokens_are_harmless,
 };
 pub use redaction::{an_echoing_vendor_shows_no_secret, sending_shows_no_secret};
 pub use settings::{
@@ -29,5 +29,6 @@ pub use transport::{
     a_connection_closed_after_the_request_is_ambiguous, a_huge_answer_is_ambiguous,
     a_redirect_is_ambiguous_and_not_followed, a_stall_before_the_body_leaves_nothing_behind,
     half_an_answer_is_ambiguous, nobody_listening_is_unavailable, nothing_leaves_past_the_deadline,
-    one_send_is_one_request, silence_after_the_request_is_ambiguous,
+    nothing_leaves_that_could_outlive_its_code, one_send_is_one_request,
+    silence_after_the_request_is_ambiguous,
 };

@@ -1,13 +1,14 @@
 //! Sending a message and taking it back.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_domain::{
-    AttemptNumber, Channel, Clock, Content, Failure, MessageId, Moment, PhoneNumber, ProviderReference,
-    VerificationId,
+    AttemptNumber, Channel, Clock, Content, ErrorClass, Failure, FailureClass, MessageId, Moment,
+    PhoneNumber, ProviderReference, VerificationId,
 };
 
 /// Hands messages to one vendor account.
@@ -77,6 +78,19 @@ pub struct Dispatch {
     pub clock: Arc<dyn Clock>,
     /// Asked again at that moment too.
     pub hold: Arc<dyn Hold>,
+}
+
+impl Dispatch {
+    /// How long a vendor that takes this span may keep the message, in whole seconds.
+    ///
+    /// A code that is valid for less than the vendor's shortest span must not go there, for the message could come after
+    /// the code's end: the failure, `Unavailable` with [`ErrorClass::Expired`], is to be returned instead of a request.
+    pub fn lifetime(&self, within: RangeInclusive<Duration>) -> Result<Duration, Failure> {
+        if self.validity < *within.start() {
+            return Err(Failure::new(FailureClass::Unavailable, ErrorClass::Expired));
+        }
+        Ok(Duration::from_secs(self.validity.min(*within.end()).as_secs()))
+    }
 }
 
 /// One message to take back.

@@ -1,6 +1,6 @@
 //! The catalogue of providers that this build can speak to.
 //!
-//! One line per vendor; each folder beside `src` is one vendor's crate. Nothing else in the tree names a vendor:
+//! One line per vendor; each folder beside `src` is one vendor's crate. No other code names a vendor:
 //! `config` is handed [`REGISTRATIONS`] and knows kinds only by their registration.
 
 use otter_provider::Registration;

@@ -27,7 +27,8 @@ pub async fn every_channel_is_accepted_with_the_vendors_name(subject: Arc<dyn Su
     }
 }
 
-/// Every documented refusal has its class and its error.
+/// Every documented refusal has its class and its error, and where the subject says so the vendor's own code and what it
+/// speaks of.
 pub async fn every_refusal_means_what_was_documented(subject: Arc<dyn Subject>) {
     for refusal in subject.refusals() {
         let stage = Stage::new(&subject).await;
@@ -37,6 +38,10 @@ pub async fn every_refusal_means_what_was_documented(subject: Arc<dyn Subject>) 
         let outcome = stage.send(subject.as_ref(), channel, refusal.answer).await;
         let Err(failure) = outcome else { panic!("{} was accepted", refusal.name) };
         assert_eq!((failure.class, failure.error), (refusal.class, refusal.error), "{}", refusal.name);
+        let of = refusal.speaks_of.unwrap_or(failure.speaks_of);
+        assert_eq!(failure.speaks_of, of, "what {} speaks of", refusal.name);
+        let code = refusal.vendor_code.or(failure.vendor_code);
+        assert_eq!(failure.vendor_code, code, "the vendor's code of {}", refusal.name);
         let may_wait = matches!(failure.class, FailureClass::Throttled | FailureClass::Unavailable);
         assert!(may_wait || failure.retry_after.is_none(), "{} has a wait that nobody reads", refusal.name);
     }

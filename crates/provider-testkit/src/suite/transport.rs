@@ -80,6 +80,23 @@ pub async fn nothing_leaves_past_the_deadline(subject: Arc<dyn Subject>) {
     assert_eq!(stage.vendor.received(), [], "a late request left");
 }
 
+/// A code that is valid for less than the shortest time that the vendor takes never reaches it; one that is valid for as
+/// long does.
+pub async fn nothing_leaves_that_could_outlive_its_code(subject: Arc<dyn Subject>) {
+    for channel in subject.channels() {
+        let Some(shortest) = subject.shortest_validity(channel) else { continue };
+        let stage = Stage::new(&subject).await;
+        let message = Dispatch { validity: shortest, ..dispatch(subject.as_ref(), channel) };
+        let late = Dispatch { validity: shortest - Duration::from_millis(1), ..message.clone() };
+        let outcome = stage.sender().send(&late).await;
+        assert_eq!(outcome, Err(Failure::new(FailureClass::Unavailable, ErrorClass::Expired)), "{channel}");
+        assert_eq!(stage.vendor.received(), [], "a request left that could outlive its code on {channel}");
+        stage.vendor.then(subject.accepted(&message).0);
+        let outcome = stage.sender().send(&message).await;
+        assert!(outcome.is_ok(), "{channel} with {shortest:?} left: {outcome:?}");
+    }
+}
+
 /// A process that stalls between deciding to send and sending lets no complete request leave: the clock is read again
 /// when the body is wanted.
 pub async fn a_stall_before_the_body_leaves_nothing_behind(subject: Arc<dyn Subject>) {

@@ -1,5 +1,6 @@
 //! Messages of an agent: `phones.agentMessages` create and delete.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +13,9 @@ use url::Url;
 
 use crate::status;
 
-/// The shortest time-to-live that the platform advises (FMT-40).
-const SHORTEST_TTL: Duration = Duration::from_secs(10);
-/// The longest that it takes.
-const LONGEST_TTL: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+/// From the shortest time-to-live that the platform advises (FMT-40) to the longest that it takes. What is left of a code
+/// that is valid for less is better spent on another channel.
+const TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(15 * 24 * 60 * 60);
 
 /// Writes the messages of one agent and takes them back.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl Codec for AgentMessages {
         let message = AgentMessage {
             content_message: ContentMessage { text: text.reveal() },
             message_traffic_type: "AUTHENTICATION",
-            ttl: ttl(dispatch.validity)?,
+            ttl: format!("{}s", dispatch.lifetime(TTL)?.as_secs()),
         };
         let body = serde_json::to_vec(&message).expect("a struct of texts is always JSON");
         let mut url = self.messages_of(&dispatch.number, None);
@@ -122,15 +122,6 @@ struct Sent {
 #[derive(Deserialize)]
 struct Empty {}
 
-/// Whole seconds, rounded down: the message must not outlive the code. What is left of a code that is valid for less
-/// than the platform advises is better spent on another channel.
-fn ttl(validity: Duration) -> Result<String, Failure> {
-    if validity < SHORTEST_TTL {
-        return Err(Failure::new(FailureClass::Unavailable, ErrorClass::Expired));
-    }
-    Ok(format!("{}s", validity.min(LONGEST_TTL).as_secs()))
-}
-
 /// Whether a resource name, `phones/{number}/agentMessages/{id}`, is the message's.
 fn names(resource: &str, message: MessageId) -> bool {
     let last = resource.rsplit('/').next().unwrap_or_default();
@@ -185,7 +176,12 @@ mod tests {
     #[test]
     fn a_time_to_live_never_outlives_the_code_and_is_never_shorter_than_advised() {
         let check = |millis: u64, expected: Option<&str>| {
-            assert_eq!(ttl(Duration::from_millis(millis)).ok().as_deref(), expected, "{millis} ms");
+            let written =
+                messages().encode(&Dispatch { validity: Duration::from_millis(millis), ..dispatch() });
+            let ttl = written
+                .ok()
+                .map(|request| serde_json::from_slice::<serde_json::Value>(&request.body).unwrap());
+            assert_eq!(ttl.as_ref().and_then(|body| body["ttl"].as_str()), expected, "{millis} ms");
         };
         check(0, None);
         check(9_999, None);

@@ -3,16 +3,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
+use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus, SpeaksOf};
 use otter_provider::{Dispatch, Locator, Registration};
 use otter_provider_rbm::CODES;
 use otter_provider_testkit::{
-    Answer, CodePage, Recalls, ReceiptSigner, Received, Refusal, Reported, SignedCallback, Subject,
+    Answer, CodePage, Covers, Recalls, ReceiptSigner, Received, Refusal, Reported, SignedCallback, Subject,
     conformance,
 };
 use serde_json::{Value, json};
@@ -74,7 +75,7 @@ impl Subject for Rbm {
     fn refusals(&self) -> Vec<Refusal> {
         use {ErrorClass as E, FailureClass as F};
         let standard = |code: u16, status: &'static str, class: FailureClass, error: ErrorClass| {
-            Refusal::new(status, complaint(code, status, "no"), class, error)
+            Refusal::new(status, complaint(code, status, "no"), class, error).with_code(status)
         };
         vec![
             standard(400, "INVALID_ARGUMENT", F::Rejected, E::ContentRejected),
@@ -82,7 +83,9 @@ impl Subject for Rbm {
             standard(400, "FAILED_PRECONDITION", F::Misconfigured, E::Unknown),
             standard(401, "UNAUTHENTICATED", F::Misconfigured, E::Auth),
             standard(403, "PERMISSION_DENIED", F::Misconfigured, E::Auth),
-            Refusal::new("no RCS", Answer::json(404, NOT_FOUND), F::Unroutable, E::Unreachable),
+            Refusal::new("no RCS", Answer::json(404, NOT_FOUND), F::Unroutable, E::Unreachable)
+                .with_code("NOT_FOUND")
+                .speaking_of(SpeaksOf::Person),
             standard(409, "ABORTED", F::Unavailable, E::Provider5xx),
             standard(429, "RESOURCE_EXHAUSTED", F::Throttled, E::RateLimited),
             standard(499, "CANCELLED", F::Ambiguous, E::Unknown),
@@ -124,8 +127,12 @@ impl Subject for Rbm {
         Some(Recalls { channel: Channel::Rcs, reference: None, revoked, too_late })
     }
 
-    fn receipts(&self) -> Option<Arc<dyn ReceiptSigner>> {
-        Some(Arc::new(Google))
+    fn shortest_validity(&self, _: Channel) -> Option<Duration> {
+        Some(Duration::from_secs(10))
+    }
+
+    fn receipts(&self) -> Vec<Arc<dyn ReceiptSigner>> {
+        vec![Arc::new(Google)]
     }
 }
 
@@ -137,6 +144,10 @@ fn complaint(code: u16, status: &str, text: &str) -> Answer {
 struct Google;
 
 impl ReceiptSigner for Google {
+    fn covers(&self) -> Covers {
+        Covers::Body
+    }
+
     fn report(&self, status: ReceiptStatus, message: &Reported, extra: bool) -> Option<Bytes> {
         let (event_type, number) = match status {
             ReceiptStatus::Delivered => ("DELIVERED", "senderPhoneNumber"),

@@ -10,7 +10,7 @@ use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
 use otter_provider::{Dispatch, Locator, Registration};
 use otter_provider_sandbox::{CODES, REGISTRATION};
 use otter_provider_testkit::{
-    Answer, CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
+    Answer, CodePage, Covers, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
 };
 use sha2::Sha256;
 use toml::Table;
@@ -56,7 +56,7 @@ impl Subject for Sandbox {
         let documented = |name, status, number, class, error| {
             let answer =
                 Answer::json(status, format!(r#"{{"error":{{"number":{number},"message":"{name}"}}}}"#));
-            Refusal::new(name, answer, class, error)
+            Refusal::new(name, answer, class, error).with_code(number)
         };
         vec![
             documented("malformed request", 400, 1000, Class::Misconfigured, Error::Unknown),
@@ -98,8 +98,8 @@ impl Subject for Sandbox {
         })
     }
 
-    fn receipts(&self) -> Option<Arc<dyn ReceiptSigner>> {
-        Some(Arc::new(Signer))
+    fn receipts(&self) -> Vec<Arc<dyn ReceiptSigner>> {
+        vec![Arc::new(Signer)]
     }
 }
 
@@ -118,6 +118,10 @@ impl Signer {
 }
 
 impl ReceiptSigner for Signer {
+    fn covers(&self) -> Covers {
+        Covers::Body
+    }
+
     fn report(&self, status: ReceiptStatus, message: &Reported, extra: bool) -> Option<Bytes> {
         let error = if status.is_negative() { r#"{"number":1102}"# } else { "null" };
         let extra = if extra { r#","weather":{"sunny":true}"# } else { "" };

@@ -1,5 +1,6 @@
 //! Messages and calls.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -14,8 +15,8 @@ use crate::reading::Reading;
 use crate::voice::{MAX_TWIML, twiml};
 use crate::{CODES, errors};
 
-/// What Twilio accepts as the time that a message may wait in its queue, in seconds.
-const VALIDITY_PERIOD: (u64, u64) = (1, 36_000);
+/// What Twilio accepts as the time that a message may wait in its queue.
+const VALIDITY_PERIOD: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(36_000);
 
 /// How long a phone rings. Longer than most people need, shorter than most mailboxes wait.
 const RINGING: Duration = Duration::from_secs(25);
@@ -60,7 +61,7 @@ pub(crate) struct Caller {
 impl Codec for SendCodec {
     fn encode(&self, dispatch: &Dispatch) -> Result<Request, Failure> {
         match (&dispatch.content, &self.messages, &self.calls) {
-            (Content::Sms(text), Some(sender), _) => Ok(self.message(dispatch, text, sender)),
+            (Content::Sms(text), Some(sender), _) => self.message(dispatch, text, sender),
             (Content::Voice(spoken), _, Some(caller)) => self.call(dispatch, spoken, caller),
             (Content::Sms(_) | Content::Voice(_) | Content::WhatsApp(_) | Content::Rcs(_), _, _) => {
                 Err(Failure::new(FailureClass::Misconfigured, ErrorClass::Unknown))
@@ -82,9 +83,13 @@ impl Codec for SendCodec {
 }
 
 impl SendCodec {
-    fn message(&self, dispatch: &Dispatch, text: &SmsText, sender: &MessageSender) -> Request {
-        let (shortest, longest) = VALIDITY_PERIOD;
-        let validity = dispatch.validity.as_secs().clamp(shortest, longest).to_string();
+    fn message(
+        &self,
+        dispatch: &Dispatch,
+        text: &SmsText,
+        sender: &MessageSender,
+    ) -> Result<Request, Failure> {
+        let validity = dispatch.lifetime(VALIDITY_PERIOD)?.as_secs().to_string();
         let form = Form::new().field("To", dispatch.number.reveal());
         let form = match sender {
             MessageSender::From(from) => form.field("From", from),
@@ -95,7 +100,7 @@ impl SendCodec {
             Some(url) => form.field("StatusCallback", &format!("{url}{CALLBACK_REPEATS}")),
             None => form,
         };
-        self.account.post(&["Messages.json"], "/2010-04-01/Accounts/{account}/Messages.json", form)
+        Ok(self.account.post(&["Messages.json"], "/2010-04-01/Accounts/{account}/Messages.json", form))
     }
 
     fn call(&self, dispatch: &Dispatch, spoken: &Spoken, caller: &Caller) -> Result<Request, Failure> {
@@ -211,9 +216,12 @@ mod tests {
             let body = String::from_utf8(request.body.to_vec()).unwrap();
             assert!(body.contains(&format!("ValidityPeriod={expected}&")), "{expected}");
         };
-        check(Duration::from_millis(900), "1");
+        check(Duration::from_secs(1), "1");
         check(Duration::from_millis(59_900), "59");
         check(Duration::from_secs(86_400), "36000");
+        let late = Dispatch { validity: Duration::from_millis(999), ..sample::dispatch(sms("x")) };
+        let failure = by_service().encode(&late).unwrap_err();
+        assert_eq!((failure.class, failure.error), (FailureClass::Unavailable, ErrorClass::Expired));
     }
 
     #[test]

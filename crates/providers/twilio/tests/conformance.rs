@@ -2,16 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
+use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus, SpeaksOf};
 use otter_provider::{Dispatch, Locator, Registration};
 use otter_provider_http::Form;
 use otter_provider_testkit::{
-    Answer, CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
+    Answer, CodePage, Covers, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
 };
 use sha1::Sha1;
 use toml::Table;
@@ -74,14 +75,15 @@ impl Subject for Twilio {
 
     fn refusals(&self) -> Vec<Refusal> {
         use {ErrorClass as E, FailureClass as F};
-        let of =
-            |name, status, code, class, error| Refusal::new(name, error_answer(status, code), class, error);
+        let of = |name, status, code, class, error| {
+            Refusal::new(name, error_answer(status, code), class, error).with_code(code)
+        };
         vec![
             of("invalid number", 400, 21211, F::Unroutable, E::InvalidDestination),
             of("opted out", 400, 21610, F::Unroutable, E::Blocked),
             of("text too long", 400, 21617, F::Rejected, E::ContentRejected),
             of("pumping protection", 403, 30450, F::Rejected, E::Blocked),
-            of("wrong credentials", 401, 20003, F::Misconfigured, E::Auth),
+            of("wrong credentials", 401, 20003, F::Misconfigured, E::Auth).speaking_of(SpeaksOf::Account),
             of("country not permitted", 400, 21408, F::Misconfigured, E::Auth),
             of("country not permitted for calls", 400, 21215, F::Misconfigured, E::Auth).on(Channel::Voice),
             of("too many requests", 429, 20429, F::Throttled, E::RateLimited),
@@ -116,8 +118,17 @@ impl Subject for Twilio {
         })
     }
 
-    fn receipts(&self) -> Option<Arc<dyn ReceiptSigner>> {
-        Some(Arc::new(Callbacks))
+    fn shortest_validity(&self, channel: Channel) -> Option<Duration> {
+        (channel == Channel::Sms).then_some(Duration::from_secs(1))
+    }
+
+    fn receipts(&self) -> Vec<Arc<dyn ReceiptSigner>> {
+        let messages = |name, key| Arc::new(Messages { name, key });
+        vec![
+            messages("messages", AUTH_TOKEN),
+            messages("messages, signed with the next token", NEXT_TOKEN),
+            Arc::new(Calls),
+        ]
     }
 }
 
@@ -128,9 +139,21 @@ fn error_answer(status: u16, code: u32) -> Answer {
     Answer::json(status, body)
 }
 
-struct Callbacks;
+/// Status callbacks of messages.
+struct Messages {
+    name: &'static str,
+    key: &'static str,
+}
 
-impl ReceiptSigner for Callbacks {
+impl ReceiptSigner for Messages {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn covers(&self) -> Covers {
+        Covers::UrlAndBody
+    }
+
     fn report(&self, status: ReceiptStatus, message: &Reported, extra: bool) -> Option<Bytes> {
         let (word, code) = match status {
             ReceiptStatus::Sent => ("sent", None),
@@ -146,8 +169,53 @@ impl ReceiptSigner for Callbacks {
             .field("AccountSid", "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
             .field("ApiVersion", "2010-04-01");
         let form = code.into_iter().fold(form, |form, code| form.field("ErrorCode", code));
-        let form = if extra { form.field("BrandNew", "1").field("Another", "ü") } else { form };
-        Some(form.finish())
+        Some(extended(form, extra).finish())
+    }
+
+    fn sign(&self, message: &Reported, body: Bytes) -> SignedCallback {
+        signed_with(self.key, message, body)
+    }
+
+    fn sign_wrongly(&self, message: &Reported, body: Bytes) -> SignedCallback {
+        signed_with("another-token", message, body)
+    }
+
+    fn locator(&self, message: &Reported) -> Locator {
+        Locator::Token(message.token.clone())
+    }
+}
+
+/// Status callbacks of calls.
+struct Calls;
+
+impl ReceiptSigner for Calls {
+    fn name(&self) -> &'static str {
+        "calls"
+    }
+
+    fn channel(&self) -> Option<Channel> {
+        Some(Channel::Voice)
+    }
+
+    fn covers(&self) -> Covers {
+        Covers::UrlAndBody
+    }
+
+    fn report(&self, status: ReceiptStatus, message: &Reported, extra: bool) -> Option<Bytes> {
+        let (word, duration) = match status {
+            ReceiptStatus::Sent => ("ringing", None),
+            ReceiptStatus::Undelivered => ("no-answer", Some("0")),
+            ReceiptStatus::Delivered => ("completed", Some("42")),
+            ReceiptStatus::Expired | ReceiptStatus::Read => return None,
+        };
+        let form = Form::new()
+            .field("CallSid", &message.reference)
+            .field("CallStatus", word)
+            .field("To", message.number)
+            .field("AccountSid", "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+            .field("ApiVersion", "2010-04-01");
+        let form = duration.into_iter().fold(form, |form, seconds| form.field("CallDuration", seconds));
+        Some(extended(form, extra).finish())
     }
 
     fn sign(&self, message: &Reported, body: Bytes) -> SignedCallback {
@@ -161,6 +229,10 @@ impl ReceiptSigner for Callbacks {
     fn locator(&self, message: &Reported) -> Locator {
         Locator::Token(message.token.clone())
     }
+}
+
+fn extended(form: Form, extra: bool) -> Form {
+    if extra { form.field("BrandNew", "1").field("Another", "ü") } else { form }
 }
 
 fn signed_with(key: &str, message: &Reported, body: Bytes) -> SignedCallback {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus};
+use otter_domain::{Channel, ErrorClass, FailureClass, ReceiptStatus, SpeaksOf};
 use otter_provider::{Dispatch, Locator, Registration};
 use otter_provider_testkit::{
-    Answer, CodePage, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
+    Answer, CodePage, Covers, Recalls, ReceiptSigner, Refusal, Reported, SignedCallback, Subject,
 };
 use otter_provider_whatsapp::CODES;
 use serde_json::json;
@@ -76,9 +76,13 @@ impl Subject for WhatsApp {
             of("not on WhatsApp", 400, 131026, F::Unroutable, E::Unreachable),
             of("too many to this person", 400, 131056, F::Unroutable, E::RateLimited),
             of("bad parameter", 400, 100, F::Rejected, E::ContentRejected),
-            of("token expired", 401, 190, F::Misconfigured, E::Auth),
+            of("token expired", 401, 190, F::Misconfigured, E::Auth)
+                .with_code(190)
+                .speaking_of(SpeaksOf::Account),
             of("payment problem", 400, 131042, F::Misconfigured, E::InsufficientFunds),
-            of("template missing", 404, 132001, F::Misconfigured, E::Auth),
+            of("template missing", 404, 132001, F::Misconfigured, E::Auth)
+                .with_code(132001)
+                .speaking_of(SpeaksOf::Template),
             of("reported as spam", 400, 131048, F::Misconfigured, E::RateLimited),
             of("template with other parameters", 400, 132000, F::Misconfigured, E::ContentRejected),
             of("no token", 401, 104, F::Misconfigured, E::Auth),
@@ -107,8 +111,8 @@ impl Subject for WhatsApp {
         None
     }
 
-    fn receipts(&self) -> Option<Arc<dyn ReceiptSigner>> {
-        Some(Arc::new(Webhooks))
+    fn receipts(&self) -> Vec<Arc<dyn ReceiptSigner>> {
+        vec![Arc::new(Webhooks)]
     }
 }
 
@@ -126,6 +130,10 @@ fn error_answer(status: u16, code: u32, text: &str) -> Answer {
 struct Webhooks;
 
 impl ReceiptSigner for Webhooks {
+    fn covers(&self) -> Covers {
+        Covers::Body
+    }
+
     fn report(&self, status: ReceiptStatus, message: &Reported, extra: bool) -> Option<Bytes> {
         let (word, errors) = match status {
             ReceiptStatus::Sent => ("sent", json!([])),
