@@ -467,7 +467,7 @@ fn wish_for_a_language_that_does_not_fit_is_met_with_one_that_does() {
         assert!(found.starts_with(start), "{locale} {channel}: {found}");
     };
     check("de", Channel::Sms, "042137 ist dein");
-    check("ar", Channel::Rcs, "042137\n");
+    check("ar", Channel::Rcs, "042137 هو");
     check("ar", Channel::Voice, "[ar]");
     check("ru", Channel::Sms, "Код 042137");
     check("es", Channel::Sms, "042137 es tu");
