@@ -231,10 +231,9 @@ impl<'a> Turn<'a> {
         self.observe(attempt, Measure::Uncredited);
     }
 
-    /// Counts a success that the caller reported. With a code that several carry, those that were sent have been taken
-    /// out of conversion, and the caller cannot know better.
-    fn observe_success(&mut self, by: Option<AttemptNumber>, is_shared: bool) {
-        let sent: Vec<Attempt> = credit::sent(&self.next).cloned().collect();
+    /// Counts a success that the caller reported. With a code that several carry, those that were `sent` before have been
+    /// taken out of conversion, and the caller cannot know better.
+    fn observe_success(&mut self, by: Option<AttemptNumber>, is_shared: bool, sent: &[Attempt]) {
         let is_out = is_shared && sent.len() > 1;
         match by.and_then(|number| self.next.attempt(number).cloned()) {
             Some(attempt) if !is_out => {

@@ -1,8 +1,8 @@
 //! How a verification ends, and what is still to do then.
 
 use otter_domain::{
-    AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, HappeningKind, JobKind, Phase, Revocation,
-    State,
+    Attempt, AttemptEnd, AttemptNumber, Ending, ErrorClass, ExpiryReason, HappeningKind, JobKind, Phase,
+    Revocation, State,
 };
 
 use super::Turn;
@@ -21,12 +21,13 @@ impl Turn<'_> {
         }
         let named = attempt.filter(|number| self.next.attempt(*number).is_some());
         let by = credit::credited(&self.next, named);
-        // The end forgets which codes there were.
+        // The end forgets which codes there were, and books what its worker left; that one counts itself.
         let (was_pending, is_shared) = (self.next.is_pending(), self.keeps_code());
+        let sent: Vec<Attempt> = credit::sent(&self.next).cloned().collect();
         self.end_by_caller(Ending::Verified { by });
         let succeeded = matches!(self.next.state, State::Ended { how: Ending::Verified { .. }, .. });
         if was_pending && succeeded {
-            self.observe_success(by, is_shared);
+            self.observe_success(by, is_shared, &sent);
         }
     }
 

@@ -120,3 +120,15 @@ fn a_refused_try_is_the_outcome_unless_a_later_try_has_one() {
     let effects = given_back.on(Event::Skipped { attempt: AttemptNumber::FIRST, tries: 2, busy_until: None });
     assert_eq!(observed(&effects), [(1, Measure::Skipped)], "a job that was given back was not refused");
 }
+
+#[test]
+fn rte_04_a_success_that_is_reported_when_a_worker_is_lost_takes_both_messages_out_once() {
+    let mut history = history_of(CodePolicy::Same);
+    history.sends(Ok(()));
+    history.wait();
+    assert!(history.claim());
+    history.after(seconds(6));
+    let reported = observed(&history.on(Event::Reported { verified: true, attempt: None }));
+    let ambiguous = Measure::Failed(FailureClass::Ambiguous);
+    assert_eq!(reported, [(2, ambiguous), (2, Measure::Uncredited), (1, Measure::Uncredited)]);
+}
