@@ -83,7 +83,9 @@ impl OtpService for Otp {
         note_id(id);
         match self.intake.resend(request).await {
             Ok(resent) => {
+                let queued_at = resent.verification.current().map(|attempt| attempt.queued_at);
                 let known = self.circumstances(&resent.verification);
+                let known = Circumstances { now: queued_at.unwrap_or(known.now), ..known };
                 Ok(Response::new(ResendOtpResponse {
                     attempt: current_attempt(&resent.verification),
                     resend_allowed_time: resent.resend_allowed_at.map(timestamp),
@@ -266,7 +268,7 @@ fn answer_to_send(sent: &Sent, country: Country, line: LineType) -> SendOtpRespo
         masked_recipient: sent.masked.clone(),
         locale: sent.locale.as_ref().map(ToString::to_string).unwrap_or_default(),
         country: country.to_string(),
-        plan: sent.plan.as_ref().map(|chosen| plan::plan(chosen, line)),
+        plan: sent.plan.as_ref().map(|chosen| plan::plan(chosen, Some(line))),
         expire_time: accepted.map(|_| timestamp(sent.expires_at)),
         resend_allowed_time: accepted.and(sent.resend_allowed_at).map(timestamp),
         restricted: sent.restricted,

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptNumber, Channel, Code, CodeSlot, Context, Country, Digest, KeyId, Locale, Moment, Origin,
-    Phase, PhoneNumber, Plan, Private, ProviderName, PurposeName, RecipientRef, Revocation, RouteName, State,
-    SucceedOn, TenantId, Verification, VerificationId, Version, WorkerId,
+    Acceptance, Attempt, AttemptNumber, Channel, Code, CodeSlot, Context, Country, Digest, KeyId, Locale,
+    Moment, Origin, Phase, PhoneNumber, Plan, Private, ProviderName, PurposeName, RecipientRef, Revocation,
+    RouteName, State, SucceedOn, TenantId, Verification, VerificationId, Version, WorkerId,
 };
 
 /// When every verification here was accepted and its attempts were claimed.
@@ -92,12 +92,16 @@ pub(crate) fn verification(attempts: Vec<Attempt>) -> Verification {
             callers_code: false,
             context: Context::None,
             locale: Locale::english(),
+        }),
+        acceptance: Some(Acceptance {
             plan: Plan {
                 route: RouteName::parse("default").unwrap(),
                 seed: 1,
                 candidates: Vec::new(),
                 considered: Vec::new(),
             },
+            locale: Locale::english(),
+            resend_allowed_at: None,
         }),
     }
 }

@@ -13,7 +13,7 @@ mod sent;
 mod shut;
 
 use otter_domain::{
-    Attempt, AttemptNumber, Candidate, Code, CodePolicy, Context, Digest, Effect, Ending, Event,
+    Acceptance, Attempt, AttemptNumber, Candidate, Code, CodePolicy, Context, Digest, Effect, Ending, Event,
     HappeningKind, KeyId, LifecyclePolicy, Locale, Measure, Moment, Origin, PhoneNumber, Plan, Private,
     PurposeName, RecipientRef, State, Subject, TenantId, Verification, VerificationId, Version, latency_bin,
 };
@@ -22,7 +22,7 @@ use crate::credit;
 
 pub use due::{awaited, next_due};
 pub use next::attempts_left;
-pub use resend::{ResendRefusal, resend, resend_allowed_at, resend_by};
+pub use resend::{ResendRefusal, as_resent, resend, resend_allowed_at, resend_by};
 pub use shut::{at_stake, without_shut};
 
 /// A code that may travel with the next attempt, with its digest under the current pepper.
@@ -101,12 +101,12 @@ pub fn has_alternative(
 /// The plan's first candidate is taken; a plan without candidates opens nothing and is the caller's to refuse.
 pub fn open(opening: Opening, fresh: &Fresh, policy: &LifecyclePolicy, now: Moment) -> Step {
     let expires_at = now + opening.ttl;
+    let locale = opening.locale.clone();
     let private = Private {
         code: None,
         callers_code: opening.callers_code,
         context: opening.context,
         locale: opening.locale,
-        plan: opening.plan,
         number: opening.number,
     };
     let verification = Verification {
@@ -127,10 +127,15 @@ pub fn open(opening: Opening, fresh: &Fresh, policy: &LifecyclePolicy, now: Mome
         attempts: Vec::new(),
         slots: Vec::new(),
         private: Some(private),
+        acceptance: Some(Acceptance { plan: opening.plan, locale, resend_allowed_at: None }),
     };
     let mut turn = Turn::new(&verification, &|_| true, fresh, policy, now);
     turn.publish(HappeningKind::Opened);
     turn.queue(next::Successor::at_once(0), Origin::First, None);
+    let resend_allowed_at = resend_allowed_at(&turn.next, policy);
+    if let Some(acceptance) = &mut turn.next.acceptance {
+        acceptance.resend_allowed_at = resend_allowed_at;
+    }
     turn.finish(&verification)
 }
 

@@ -57,4 +57,4 @@ pub use receipt::{Receipt, ReceiptStatus};
 pub use secret::{Code, InvalidCode, Secret, UnreadableCode};
 pub use tenant::{PurposePolicy, TenantPolicy, TenantRate};
 pub use vendor_code::{InvalidVendorCode, VendorCode};
-pub use verification::{Context, Ending, Payment, Private, State, Verification};
+pub use verification::{Acceptance, Context, Ending, Payment, Private, State, Verification};

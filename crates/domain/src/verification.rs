@@ -42,6 +42,10 @@ pub struct Verification {
     pub slots: Vec<CodeSlot>,
     /// What is erased when it ends.
     pub private: Option<Private>,
+    /// What the caller was told of it when it was accepted, and who is tried. It outlives the end, so that a repeat is
+    /// answered alike and the attempts stay explained; `None` if its record is from before this was kept apart and its
+    /// private part is gone or does not open.
+    pub acceptance: Option<Acceptance>,
 }
 
 impl Verification {
@@ -68,6 +72,11 @@ impl Verification {
         })
     }
 
+    /// Who is tried, in order.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.acceptance.as_ref().map(|acceptance| &acceptance.plan)
+    }
+
     /// The latest attempt.
     pub fn current(&self) -> Option<&Attempt> {
         self.attempts.last()
@@ -82,6 +91,18 @@ impl Verification {
     pub fn is_pending(&self) -> bool {
         matches!(self.state, State::Pending)
     }
+}
+
+/// What the answer that accepted a verification said and that nothing else of it tells later. It never changes, and holds
+/// neither number nor code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Who is tried, in order, and why.
+    pub plan: Plan,
+    /// The language of the message.
+    pub locale: Locale,
+    /// From when on one more message could be asked for, by the policy of that moment; `None` if never.
+    pub resend_allowed_at: Option<Moment>,
 }
 
 /// Where a verification stands. Ended is final.
@@ -149,8 +170,6 @@ pub struct Private {
     pub context: Context,
     /// The language asked for, or guessed from the country.
     pub locale: Locale,
-    /// Who is tried, in order.
-    pub plan: Plan,
 }
 
 /// What a code is bound to besides its purpose (SEC-14).

@@ -2,15 +2,15 @@
 //!
 //! | field | content | who writes it |
 //! |---|---|---|
-//! | `r` | what scripts read: control fields, attempts and digests, as one MessagePack map | every script that changes something |
-//! | `b` | the sealed body: number, context, language and plan | commits; a check that ends the verification deletes it |
+//! | `r` | what scripts read: control fields, attempts and digests, as one MessagePack map; in it what the caller was told, which they carry along unread | every script that changes something |
+//! | `b` | the sealed body: number, context and language | commits; a check that ends the verification deletes it |
 //! | `c` | the sealed code, apart from the body so that a script can erase it and keep the number | the same |
 //!
 //! The map has a name of one letter per field and leaves out what has no value: scripts can read a field, set it and
 //! pack the map again without knowing the others, and a pending verification stays small. Moments are milliseconds
 //! since the verification's creation. A new field takes a new letter and a default; anything else a new format.
 
-use otter_domain::{Code, Context, Locale, Plan, Private, Verification, VerificationId};
+use otter_domain::{Code, Context, Locale, Private, Verification, VerificationId};
 use otter_store::record::{
     AttemptEndRecord, AttemptRecord, ChannelRecord, ClassRecord, FailureRecord, OriginRecord, PhaseRecord,
     PlainRecord, ReceiptRecord, RetryRecord, RevocationRecord, SlotRecord, StateRecord, SucceedOnRecord,
@@ -70,29 +70,36 @@ impl Fields {
     /// The verification, without its private part if that does not open; `None` if there is no such record.
     pub(crate) fn legible(&self, sealer: &Sealer) -> Result<Option<Verification>, Error> {
         let Some(mut verification) = self.without_private()? else { return Ok(None) };
-        verification.private = self.private(verification.id, sealer).unwrap_or_default();
+        if self.unseal(&mut verification, sealer).is_err() {
+            verification.private = None;
+        }
         Ok(Some(verification))
     }
 
-    /// The private part, if there is one.
-    pub(crate) fn private(&self, id: VerificationId, sealer: &Sealer) -> Result<Option<Private>, Error> {
+    /// Puts the private part into its verification, if there is one.
+    pub(crate) fn unseal(&self, verification: &mut Verification, sealer: &Sealer) -> Result<(), Error> {
+        let id = verification.id;
         let open =
             |sealed: &Option<ByteBuf>| sealed.as_ref().map(|sealed| sealer.open(id, sealed)).transpose();
-        let code = open(&self.c)?.and_then(|private| private.code);
-        Ok(open(&self.b)?.map(|private| Private { code, ..private }))
+        let code = open(&self.c)?.and_then(|opened| opened.private.code);
+        if let Some(opened) = open(&self.b)? {
+            opened.into_verification(verification);
+        }
+        if let Some(private) = &mut verification.private {
+            private.code = code;
+        }
+        Ok(())
     }
 }
 
 /// A private part that is there only for its code: what is sealed is always a whole one.
 fn only(code: &Code, private: &Private) -> Private {
-    let route = private.plan.route.clone();
     Private {
         number: private.number.clone(),
         code: Some(code.clone()),
         callers_code: private.callers_code,
         context: Context::None,
         locale: Locale::english(),
-        plan: Plan { route, seed: 0, candidates: Vec::new(), considered: Vec::new() },
     }
 }
 
@@ -139,6 +146,9 @@ struct Readable {
     attempts: Vec<Attempt>,
     #[serde(rename = "d")]
     slots: Vec<Slot>,
+    /// What the caller was told at the beginning, in the store's form.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    acceptance: Option<ByteBuf>,
     /// The `request_id` of the check that succeeded; only the check script writes it.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     winner: Option<String>,
@@ -183,6 +193,7 @@ impl Readable {
             budget: plain.budget,
             attempts: record.attempts.into_iter().map(Attempt).collect(),
             slots: record.slots.into_iter().map(Slot).collect(),
+            acceptance: record.acceptance.map(ByteBuf::from),
             winner: None,
             is_buried: false,
         }
@@ -213,6 +224,7 @@ impl Readable {
             attempts: self.attempts.into_iter().map(|attempt| attempt.0).collect(),
             slots: self.slots.into_iter().map(|slot| slot.0).collect(),
             body: None,
+            acceptance: self.acceptance.map(ByteBuf::into_vec),
         }
     }
 }

@@ -18,13 +18,13 @@ pub(crate) enum Handed {
 
 /// Looks at a record. A pending one past its end needs nothing that is sealed.
 pub(crate) fn look(fields: &Fields, sealer: &Sealer, now: Moment) -> Handed {
-    let verification = match fields.without_private() {
+    let mut verification = match fields.without_private() {
         Ok(None) => return Handed::Gone,
         Ok(Some(verification)) => verification,
         Err(error) => return poison(fields, DeadReason::RecordUnreadable, &error),
     };
-    match fields.private(verification.id, sealer) {
-        Ok(private) => Handed::Whole(Box::new(Verification { private, ..verification })),
+    match fields.unseal(&mut verification, sealer) {
+        Ok(()) => Handed::Whole(Box::new(verification)),
         Err(_) if verification.is_pending() && now >= verification.expires_at => {
             Handed::Whole(Box::new(verification))
         }

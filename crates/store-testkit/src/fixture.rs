@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use otter_domain::{
-    Attempt, AttemptEnd, AttemptNumber, Candidate, Channel, ChannelClass, ChoiceReason, Code, CodeSlot,
-    Considered, Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, Failure, FailureClass,
-    Happening, HappeningKind, KeyId, Locale, Moment, Origin, Partition, Payment, Phase, PhoneNumber, Plan,
-    Private, ProviderName, ProviderReference, PurposeName, Ranking, Receipt, ReceiptStatus, RecipientRef,
-    Revocation, RouteName, State, Subject, SucceedOn, TenantId, Verification, VerificationId, Version,
-    WorkerId,
+    Acceptance, Attempt, AttemptEnd, AttemptNumber, Candidate, Channel, ChannelClass, ChoiceReason, Code,
+    CodeSlot, Considered, Context, Country, Digest, Ending, ErrorClass, Exclusion, ExpiryReason, Failure,
+    FailureClass, Happening, HappeningKind, KeyId, Locale, Moment, Origin, Partition, Payment, Phase,
+    PhoneNumber, Plan, Private, ProviderName, ProviderReference, PurposeName, Ranking, Receipt,
+    ReceiptStatus, RecipientRef, Revocation, RouteName, State, Subject, SucceedOn, TenantId, Verification,
+    VerificationId, Version, WorkerId,
 };
 use otter_store::{Keyring, Sealer};
 use std::sync::Arc;
@@ -156,6 +156,7 @@ pub fn verification(home: Partition, now: Moment, attempts: Vec<Attempt>) -> Ver
         attempts,
         slots,
         private: Some(private(number)),
+        acceptance: Some(acceptance(now)),
     }
 }
 
@@ -166,13 +167,46 @@ fn private(number: PhoneNumber) -> Private {
         callers_code: false,
         context: Context::None,
         locale: Locale::english(),
-        plan: Plan {
-            route: RouteName::parse("default").unwrap(),
-            seed: 1,
-            candidates: Vec::new(),
-            considered: Vec::new(),
-        },
     }
+}
+
+fn acceptance(now: Moment) -> Acceptance {
+    let route = RouteName::parse("default").unwrap();
+    let plan = Plan { route, seed: 1, candidates: Vec::new(), considered: Vec::new() };
+    Acceptance { plan, locale: Locale::english(), resend_allowed_at: Some(now + seconds(30)) }
+}
+
+/// A plan as most are: two providers of one step and a third that was left out.
+pub fn typical_plan() -> Plan {
+    let candidate = |name: &str, channel| Candidate {
+        provider: provider(name),
+        channel,
+        step: 0,
+        succeed_on: SucceedOn::Delivered,
+        wait: seconds(30),
+        max_queue_wait: seconds(5),
+        revocable: false,
+        idempotent: false,
+    };
+    let considered =
+        |name: &str, reason| Considered { provider: provider(name), channel: Channel::Sms, step: 0, reason };
+    Plan {
+        route: RouteName::parse("default").unwrap(),
+        seed: u64::MAX,
+        candidates: vec![candidate("twilio-eu", Channel::Sms), candidate("whatsapp", Channel::WhatsApp)],
+        considered: vec![
+            considered("twilio-eu", ChoiceReason::Priority { place: 1 }),
+            considered("whatsapp", ChoiceReason::Priority { place: 1 }),
+            considered("vonage", ChoiceReason::Excluded(Exclusion::Paused)),
+        ],
+    }
+}
+
+/// The same verification with this plan.
+pub fn planned(verification: Verification, plan: Plan) -> Verification {
+    let locale = verification.private.as_ref().map_or_else(Locale::english, |private| private.locale.clone());
+    let resend_allowed_at = Some(verification.created_at + seconds(30));
+    Verification { acceptance: Some(Acceptance { plan, locale, resend_allowed_at }), ..verification }
 }
 
 /// The same, ended at `now` with nothing left to take back.
@@ -201,8 +235,7 @@ pub fn with_every_field(home: Partition, now: Moment) -> Verification {
         payee_id: "DE89370400440532013000".to_owned(),
         payee_name: "Zoë’s 花".to_owned(),
     });
-    private.plan = plan_with_every_reason();
-    verification
+    planned(verification, plan_with_every_reason())
 }
 
 fn attempts_in_every_phase(now: Moment) -> Vec<Attempt> {
@@ -246,7 +279,8 @@ fn attempts_in_every_phase(now: Moment) -> Vec<Attempt> {
     attempts
 }
 
-fn plan_with_every_reason() -> Plan {
+/// A plan in which every reason is seen.
+pub fn plan_with_every_reason() -> Plan {
     let candidate = Candidate {
         provider: provider("twilio-eu"),
         channel: Channel::Sms,

@@ -98,6 +98,7 @@ impl Journeys {
 
 fn opening(home: Partition, life: Duration, now: Moment) -> Commit {
     let opened = fixture::verification(home, now, vec![queued(1, LANE, now)]);
+    let opened = fixture::planned(opened, fixture::typical_plan());
     let next = Verification { expires_at: now + life, send_before: now + life, ..opened };
     let mut hash = [0; 16];
     hash[9..].copy_from_slice(&unique().to_be_bytes()[1..]);

@@ -32,6 +32,7 @@ macro_rules! store_suite {
                 sec_05_the_hundredth_failure_locks_the_class
                 sec_05_counters_outlive_their_verifications
                 a_message_to_be_taken_back_keeps_its_number_and_is_due_at_once
+                what_the_caller_was_told_outlives_every_end
                 a_check_while_the_send_runs_does_not_disturb_it
                 a_claim_that_its_verification_did_not_wait_for_is_looked_at_when_its_lease_is_over
                 any_sequence_of_checks_is_judged_as_specified

@@ -22,7 +22,7 @@ pub use format::FORMAT;
 pub use machine::{Changes, Key, PartitionState};
 pub use memory::MemoryStore;
 pub use record::Record;
-pub use seal::{Keyring, NonceSource, Sealer};
+pub use seal::{Keyring, NonceSource, Opened, Sealer};
 pub use shared::{SharedKey, SharedState};
 pub use store::{
     Board, BoardEntry, CheckAnswer, Claim, Claimed, Commit, CommitVerdict, Earlier, Error, Events,

@@ -1,14 +1,15 @@
 //! Verifications as engines keep them.
 //!
-//! A [`Record`] has four parts, so that an engine whose steps are scripts can keep and change them apart:
+//! A [`Record`] has five parts, so that an engine whose steps are scripts can keep and change them apart:
 //! [`PlainRecord`], the control fields that scripts compare; one [`AttemptRecord`] per send; up to three
-//! [`SlotRecord`]s; and the sealed body (number, code, context, language, plan), which only [`crate::Sealer`] opens and
-//! which is gone once the verification has ended and nothing has to be taken back.
+//! [`SlotRecord`]s; the sealed body (number, code, context, language), which only [`crate::Sealer`] opens and which is gone
+//! once the verification has ended and nothing has to be taken back; and what the caller was told (the plan), which stays.
 //!
 //! Moments of the plain part are milliseconds since 1970; those of attempts and slots are milliseconds since
-//! `created_at`, which keeps a finished record below 300 bytes. Durations are whole milliseconds. Records say nothing
+//! `created_at`, which keeps a finished record within [`crate::bounds::FINISHED`]. Durations are whole milliseconds. Records say nothing
 //! about who may read them: `masked` is all that is left of a number outside the body.
 
+mod acceptance;
 mod attempt;
 mod plain;
 mod private;
@@ -38,6 +39,9 @@ pub struct Record {
     /// The sealed private part.
     #[serde(with = "serde_bytes")]
     pub body: Option<Vec<u8>>,
+    /// What the caller was told at the beginning, packed. Records of before have it in their body, as far as it was kept.
+    #[serde(default, with = "serde_bytes")]
+    pub acceptance: Option<Vec<u8>>,
 }
 
 impl Record {
@@ -49,6 +53,7 @@ impl Record {
             attempts: verification.attempts.iter().map(|attempt| AttemptRecord::of(attempt, base)).collect(),
             slots: verification.slots.iter().map(|slot| SlotRecord::of(slot, base)).collect(),
             body,
+            acceptance: verification.acceptance.as_ref().map(|told| acceptance::encode(told, base)),
         }
     }
 
@@ -58,6 +63,8 @@ impl Record {
         let mut verification = self.plain.verification()?;
         verification.attempts =
             self.attempts.iter().map(|attempt| attempt.attempt(base)).collect::<Result<_, _>>()?;
+        let told = self.acceptance.as_deref();
+        verification.acceptance = told.map(|told| acceptance::decode(told, base)).transpose()?;
         verification.slots = self.slots.iter().map(|slot| slot.slot(base)).collect::<Result<_, _>>()?;
         Ok(verification)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use otter_domain::{KeyId, Private, Verification, VerificationId};
+use otter_domain::{Acceptance, KeyId, Plan, Private, Verification, VerificationId};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -81,8 +81,9 @@ impl Sealer {
     /// The verification of a record, its private part opened.
     pub fn verification(&self, record: &Record) -> Result<Verification, Error> {
         let mut verification = record.without_private()?;
-        verification.private =
-            record.body.as_deref().map(|body| self.open(verification.id, body)).transpose()?;
+        if let Some(body) = &record.body {
+            self.open(verification.id, body)?.into_verification(&mut verification);
+        }
         Ok(verification)
     }
 
@@ -100,7 +101,7 @@ impl Sealer {
     }
 
     /// Opens the private part of the verification with this id. A body of another verification does not open.
-    pub fn open(&self, id: VerificationId, body: &[u8]) -> Result<Private, Error> {
+    pub fn open(&self, id: VerificationId, body: &[u8]) -> Result<Opened, Error> {
         let [FORMAT, key, rest @ ..] = body else {
             return Err(unreadable("its sealed part has an unknown format"));
         };
@@ -114,11 +115,32 @@ impl Sealer {
         let plain = cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &bound(id, key) })
             .map_err(|_| unreadable(&format!("its sealed part does not open with key {}", key.0)))?;
-        unpack::<PrivateRecord>(&Zeroizing::new(plain))?.private()
+        let (private, plan) = unpack::<PrivateRecord>(&Zeroizing::new(plain))?.opened()?;
+        Ok(Opened { private, plan })
     }
 
     fn cipher(&self, key: KeyId) -> Option<XChaCha20Poly1305> {
         self.keyring.keys.get(&key).map(|key| XChaCha20Poly1305::new((&**key).into()))
+    }
+}
+
+/// What was sealed.
+#[derive(Debug)]
+pub struct Opened {
+    /// The private part.
+    pub private: Private,
+    /// The plan, in bodies from before it had a place of its own.
+    plan: Option<Plan>,
+}
+
+impl Opened {
+    /// Puts it where it belongs.
+    pub fn into_verification(self, verification: &mut Verification) {
+        let locale = self.private.locale.clone();
+        verification.private = Some(self.private);
+        if let (None, Some(plan)) = (&verification.acceptance, self.plan) {
+            verification.acceptance = Some(Acceptance { plan, locale, resend_allowed_at: None });
+        }
     }
 }
 

@@ -5,13 +5,13 @@ use otter_domain::{Candidate, ChoiceReason, Considered, Exclusion, LineType, Pla
 
 use super::{channel, count, duration, explain};
 
-pub(crate) fn plan(plan: &Plan, line: LineType) -> v1::Plan {
+pub(crate) fn plan(plan: &Plan, line: Option<LineType>) -> v1::Plan {
     v1::Plan {
         candidates: plan.candidates.iter().map(candidate).collect(),
         considered: plan.considered.iter().map(|one| considered(one, &plan.candidates, line)).collect(),
         route: plan.route.to_string(),
         seed: plan.seed,
-        line_type: line.as_str().to_owned(),
+        line_type: line.map(LineType::as_str).unwrap_or_default().to_owned(),
     }
 }
 
@@ -41,7 +41,7 @@ fn candidate(candidate: &Candidate) -> v1::Candidate {
     }
 }
 
-fn considered(one: &Considered, candidates: &[Candidate], line: LineType) -> v1::Considered {
+fn considered(one: &Considered, candidates: &[Candidate], line: Option<LineType>) -> v1::Considered {
     let rank = candidates.iter().position(|candidate| is_about(one, candidate)).map(|place| place + 1);
     v1::Considered {
         provider: one.provider.to_string(),
@@ -51,12 +51,11 @@ fn considered(one: &Considered, candidates: &[Candidate], line: LineType) -> v1:
         rank: count(rank.unwrap_or(0)),
         score: score(&one.reason),
         reason: choice_reason(&one.reason).into(),
-        explanation: match one.reason {
-            ChoiceReason::Excluded(Exclusion::LineUnsuitable) => explain::unsuitable(line),
-            ChoiceReason::Priority { .. }
-            | ChoiceReason::Drawn { .. }
-            | ChoiceReason::LeastBad { .. }
-            | ChoiceReason::Excluded(_) => explain::choice(&one.reason),
+        explanation: match line {
+            Some(line) if one.reason == ChoiceReason::Excluded(Exclusion::LineUnsuitable) => {
+                explain::unsuitable(line)
+            }
+            Some(_) | None => explain::choice(&one.reason),
         },
     }
 }

@@ -19,11 +19,13 @@ pub(crate) struct Circumstances {
 
 pub(crate) fn verification(verification: &Verification, known: &Circumstances) -> v1::Verification {
     let now_reads = verification.state_at(known.now);
-    let (end, private) = match now_reads {
-        State::Pending => (None, verification.private.as_ref()),
-        State::Ended { at, .. } => (Some(at), None),
+    let end = match now_reads {
+        State::Pending => None,
+        State::Ended { at, .. } => Some(at),
     };
-    let planned = private.map(|private| &private.plan);
+    let planned = verification.plan();
+    // The number is erased at the end, and its kind of line goes with it.
+    let line = verification.private.as_ref().map(|private| private.number.line());
     let attempts = verification.attempts_at(known.now);
     let attempts: Vec<_> = attempts.map(|one| attempt(&one, verified_attempt(now_reads), planned)).collect();
     v1::Verification {
@@ -41,7 +43,7 @@ pub(crate) fn verification(verification: &Verification, known: &Circumstances) -
         check_budget: u32::from(verification.budget),
         attempts_remaining: attempts_remaining(verification, known),
         attempts,
-        plan: private.map(|private| plan::plan(&private.plan, private.number.line())),
+        plan: planned.map(|planned| plan::plan(planned, line)),
         restricted: is_restricted(verification, planned),
         expiry_reason: why_expired(verification, now_reads).into(),
     }
@@ -111,8 +113,7 @@ fn verified_attempt(state: State) -> Option<AttemptNumber> {
 
 /// The latest attempt, as the answer to a resend tells it.
 pub(crate) fn current_attempt(verification: &Verification) -> Option<v1::Attempt> {
-    let planned = verification.private.as_ref().map(|private| &private.plan);
-    verification.current().map(|one| attempt(one, None, planned))
+    verification.current().map(|one| attempt(one, None, verification.plan()))
 }
 
 fn attempt(one: &Attempt, verified: Option<AttemptNumber>, planned: Option<&Plan>) -> v1::Attempt {

@@ -16,9 +16,9 @@ use otter_contract::v1::{CheckOtpRequest, SendOtpRequest};
 use otter_decision::lifecycle::{self, Fresh};
 use otter_delivery::{Books, Feed, Intake, Keys, Setup, Slices, View};
 use otter_domain::{
-    Channel, Clock, Code, Country, Digest, Event, KeyId, LifecyclePolicy, LimitRule, Moment, PartitionCount,
-    PaymentPolicy, ProviderName, PurposeName, PurposePolicy, Ranking, Route, RouteName, RouteStep,
-    StepProvider, SucceedOn, TenantId, TenantPolicy, TenantRate, VerificationId, WorkerId,
+    AttemptNumber, Channel, Clock, Code, Country, Digest, Event, KeyId, LifecyclePolicy, LimitRule, Moment,
+    PartitionCount, PaymentPolicy, ProviderName, PurposeName, PurposePolicy, Ranking, Route, RouteName,
+    RouteStep, StepProvider, SucceedOn, TenantId, TenantPolicy, TenantRate, VerificationId, WorkerId,
 };
 use otter_evidence::Rates;
 use otter_message::{Catalogue, TenantTexts};
@@ -157,17 +157,22 @@ impl House {
 
     /// Plays the worker of the lane `alpha`: begins what is queued there and says that it was taken.
     pub(crate) async fn accept(&self) {
+        self.work("alpha", |attempt| Event::Sent { attempt, tries: 1, outcome: Ok(None) }).await;
+    }
+
+    /// Plays the worker of a lane: begins what is queued there and says what became of it.
+    pub(crate) async fn work(&self, lane: &str, outcome: impl Fn(AttemptNumber) -> Event) {
         let books = self.intake.books();
         for home in self.store.partitions().all() {
             let claim = Claim {
-                lane: provider("alpha"),
+                lane: provider(lane),
                 worker: WorkerId::parse("test").unwrap(),
                 lease: Duration::from_secs(6),
                 max: 10,
             };
             for claimed in self.store.claim(home, claim).await.unwrap().value {
                 let before = claimed.verification;
-                let event = Event::Sent { attempt: claimed.attempt, tries: 1, outcome: Ok(None) };
+                let event = outcome(claimed.attempt);
                 let code = Code::parse(WRONG).unwrap();
                 let fresh = Fresh { code, key: KeyId(1), digest: Digest([0; 32]) };
                 let policy = LifecyclePolicy::default();

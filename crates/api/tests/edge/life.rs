@@ -81,7 +81,9 @@ async fn past_its_deadline_a_verification_reads_as_expired() {
     house.wait(Duration::from_secs(300)).await;
     let told = get(&house, &id).await;
     assert_eq!((told.state(), told.attempts_remaining), (VerificationState::Expired, 0));
-    assert!(told.plan.is_none() && told.resend_allowed_time.is_none());
+    assert!(told.resend_allowed_time.is_none());
+    assert_eq!(told.plan.unwrap().candidates.len(), 2, "who was tried, and why, is still told");
+    assert!(told.attempts[0].explanation.starts_with("The plan begins with it."));
     assert_eq!(told.end_time, told.expire_time);
     assert_eq!(metadata(&cancel(&house, &id).await.unwrap_err(), "state"), "expired");
 }
@@ -184,9 +186,13 @@ async fn a_repeated_resend_is_not_a_second_message() {
     };
     let first = house.otp().resend_otp(by("shop", named(Channel::Sms))).await.unwrap().into_inner();
     let second = house.otp().resend_otp(by("shop", named(Channel::Sms))).await.unwrap().into_inner();
-    assert_eq!(first.attempt.unwrap().number, second.attempt.unwrap().number);
+    assert_eq!(second, first);
     assert_eq!(reason(&not_resent(&house, named(Channel::Voice)).await), "REQUEST_ID_REUSED");
     assert_eq!(get(&house, &id).await.attempts.len(), 2);
+    house.accept().await;
+    cancel(&house, &id).await.unwrap();
+    let after = house.otp().resend_otp(by("shop", named(Channel::Sms))).await.unwrap().into_inner();
+    assert_eq!(after, first, "also after the end");
 }
 
 #[tokio::test]

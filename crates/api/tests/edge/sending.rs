@@ -1,9 +1,15 @@
 //! `SendOtp`: what is accepted, and every refusal.
 
-use otter_contract::v1::{Channel, ChoiceReason, Payment, SendOtpRequest, VerificationState};
+use std::time::Duration;
+
+use otter_contract::v1::{
+    CancelOtpRequest, Channel, ChoiceReason, GetOtpRequest, Payment, ResendOtpRequest, SendOtpRequest,
+    VerificationState,
+};
+use otter_domain::{ErrorClass, Event, Failure, FailureClass};
 use tonic::Status;
 
-use crate::house::{House, by, details, metadata, reason, retry_after, to_send};
+use crate::house::{CODE, House, WRONG, by, details, metadata, reason, retry_after, to_check, to_send};
 
 async fn refused(house: &House, key: &str, request: SendOtpRequest) -> Status {
     house.otp().send_otp(by(key, request)).await.unwrap_err()
@@ -136,4 +142,65 @@ async fn sec_17_limits_say_which_and_when_to_come_back() {
     let tenant = refused(&house, "slow", to_send()).await;
     assert_eq!(reason(&tenant), "TENANT_RATE_LIMITED");
     assert!(retry_after(&tenant).as_secs() > 0);
+}
+
+/// Lets a verification end in one of the five ways.
+async fn end(house: &House, id: &str, how: VerificationState) {
+    match how {
+        VerificationState::Verified => {
+            house.otp().check_otp(by("shop", to_check(id, CODE))).await.unwrap();
+        }
+        VerificationState::Exhausted => {
+            for _ in 0..3 {
+                house.otp().check_otp(by("shop", to_check(id, WRONG))).await.unwrap();
+            }
+        }
+        VerificationState::Cancelled => {
+            let request = CancelOtpRequest { verification_id: id.into() };
+            house.otp().cancel_otp(by("shop", request)).await.unwrap();
+        }
+        VerificationState::Expired => house.wait(Duration::from_secs(300)).await,
+        VerificationState::Failed => {
+            for lane in ["alpha", "beta"] {
+                let refused = Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected);
+                let sent = |attempt| Event::Sent { attempt, tries: 1, outcome: Err(refused.clone()) };
+                house.work(lane, sent).await;
+            }
+        }
+        VerificationState::Pending | VerificationState::Unspecified => unreachable!("that is no ending"),
+    }
+    let request = GetOtpRequest { verification_id: id.into() };
+    let told = house.otp().get_otp(by("shop", request)).await.unwrap().into_inner().verification.unwrap();
+    assert_eq!(told.state(), how);
+    assert!(told.restricted, "{how:?}: it travelled over a telephone network all the same");
+    assert!(told.plan.is_some() && told.attempts.iter().all(|attempt| !attempt.explanation.is_empty()));
+}
+
+#[tokio::test]
+async fn sec_13_a_repeat_is_the_same_answer_however_the_verification_ended() {
+    use VerificationState::{Cancelled, Exhausted, Expired, Failed, Verified};
+    for how in [Verified, Expired, Failed, Exhausted, Cancelled] {
+        let house = House::open().await;
+        let send = async || {
+            let request = SendOtpRequest { request_id: "call-1".into(), ..to_send() };
+            house.otp().send_otp(by("shop", request)).await.unwrap().into_inner()
+        };
+        let first = send().await;
+        assert!(first.plan.is_some() && first.resend_allowed_time.is_some() && first.restricted);
+        end(&house, &first.verification_id, how).await;
+        assert_eq!(send().await, first, "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn sec_13_a_repeat_is_the_same_answer_after_a_resend() {
+    let house = House::open().await;
+    let request = || SendOtpRequest { request_id: "call-1".into(), ..to_send() };
+    let first = house.otp().send_otp(by("shop", request())).await.unwrap().into_inner();
+    house.accept().await;
+    house.wait(Duration::from_secs(30)).await;
+    let again =
+        ResendOtpRequest { verification_id: first.verification_id.clone(), ..ResendOtpRequest::default() };
+    house.otp().resend_otp(by("shop", again)).await.unwrap();
+    assert_eq!(house.otp().send_otp(by("shop", request())).await.unwrap().into_inner(), first);
 }

@@ -30,8 +30,8 @@ impl Turn<'_> {
     /// until the provider can be asked again.
     pub(super) fn queue(&mut self, successor: Successor, origin: Origin, because: Option<FailureClass>) {
         let Successor { candidate: index, not_before } = successor;
-        let Some(private) = &mut self.next.private else { return };
-        let Some(candidate) = private.plan.candidates.get(index).cloned() else { return };
+        let candidate = self.next.plan().and_then(|plan| plan.candidates.get(index)).cloned();
+        let (Some(candidate), Some(private)) = (candidate, &mut self.next.private) else { return };
         private.code = Some(self.fresh.code.clone());
         let number = AttemptNumber::at_index(self.next.attempts.len());
         self.place_code(number, &candidate);

@@ -124,7 +124,7 @@ pub(super) fn again_at(
     if !is_first || failure.class == FailureClass::Throttled && is_asked_again {
         return None;
     }
-    let seed = verification.private.as_ref().map_or(0, |private| private.plan.seed);
+    let seed = verification.plan().map_or(0, |plan| plan.seed);
     let seed = seed.wrapping_add(u64::from(attempt.number.get()));
     let claimed_at = attempt.claimed_at.unwrap_or(now);
     let at = retry::retry_at(failure.class, failure.retry_after, attempt.wait, claimed_at, now, seed);
@@ -176,7 +176,9 @@ fn share(own: Duration, mut others: Vec<Duration>, mut left: Duration) -> Durati
 }
 
 fn candidates(verification: &Verification) -> &[Candidate] {
-    verification.private.as_ref().map_or(&[], |private| &private.plan.candidates)
+    // Without the private part there is nothing that could be sent.
+    let plan = verification.private.as_ref().and(verification.plan());
+    plan.map_or(&[], |plan| &plan.candidates)
 }
 
 fn attempt_count(verification: &Verification, index: usize) -> usize {

@@ -91,6 +91,21 @@ pub fn resend_by(
     Ok(turn.finish(verification))
 }
 
+/// The verification as it was when its latest resend was queued, for telling again what was told of that one.
+pub fn as_resent(verification: &Verification) -> Verification {
+    let mut then = verification.clone();
+    let resent = then.attempts.iter().rposition(|attempt| attempt.origin == Origin::Resend);
+    let Some(place) = resent else { return then };
+    then.state = State::Pending;
+    then.attempts.truncate(place + 1);
+    if let Some(attempt) = then.attempts.last_mut() {
+        attempt.phase = Phase::Queued { withdraw_at: attempt.queued_at };
+        (attempt.claimed_at, attempt.tries) = (None, 0);
+        (attempt.receipt, attempt.reference) = (None, None);
+    }
+    then
+}
+
 /// How long the current attempt can stay live by itself, if it is.
 fn live_until(phase: &Phase) -> Option<Moment> {
     match phase {
@@ -106,7 +121,7 @@ fn choose(
     channel: Option<Channel>,
     may_send: impl Fn(&Candidate) -> bool,
 ) -> Option<usize> {
-    let candidates = &verification.private.as_ref()?.plan.candidates;
+    let candidates = &verification.private.as_ref().and(verification.plan())?.candidates;
     let tried = |index: usize| verification.attempts.iter().any(|a| usize::from(a.candidate) == index);
     let fits = |index: &usize| {
         let candidate = &candidates[*index];

@@ -99,9 +99,8 @@ impl Turn<'_> {
 
     /// Puts the current attempt on its lane, for as long as somebody else can be kept waiting behind it.
     pub(super) fn put_on_lane(&mut self, attempt: &Attempt) {
-        let private = self.next.private.as_ref();
-        let candidate =
-            private.and_then(|private| private.plan.candidates.get(usize::from(attempt.candidate)));
+        let plan = self.next.plan();
+        let candidate = plan.and_then(|plan| plan.candidates.get(usize::from(attempt.candidate)));
         let configured = candidate.map(|candidate| candidate.max_queue_wait).unwrap_or_default();
         let patience = patience(&self.next, self.policy, configured, self.now);
         let withdraw_at = (self.now + patience).min(self.next.send_before);

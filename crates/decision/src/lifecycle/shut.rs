@@ -19,7 +19,7 @@ pub fn at_stake(before: Option<&Verification>, next: &Verification, now: Moment)
     }
     let mut classes = live_classes(next, now);
     if before.is_none() {
-        let candidates = next.private.iter().flat_map(|private| &private.plan.candidates);
+        let candidates = next.plan().into_iter().flat_map(|plan| &plan.candidates);
         classes.extend(candidates.map(|candidate| candidate.channel.class()));
     }
     classes.sort_unstable();
@@ -31,23 +31,23 @@ pub fn at_stake(before: Option<&Verification>, next: &Verification, now: Moment)
 /// that was refused. Those who were tried stay, and if a code that is valid already is of a shut class, nobody else can go.
 pub fn without_shut(verification: &Verification, queued: ChannelClass, shut: &[ShutClass]) -> Verification {
     let mut next = verification.clone();
-    let Some(private) = &mut next.private else { return next };
+    let Some(plan) = next.acceptance.as_mut().map(|told| &mut told.plan) else { return next };
     let is_own = shut.iter().any(|shut| shut.class == queued);
     let against = |class: ChannelClass| {
         let of_class = shut.iter().find(|shut| shut.class == class);
         of_class.or(shut.first().filter(|_| !is_own)).map(exclusion)
     };
-    let candidates = std::mem::take(&mut private.plan.candidates);
+    let candidates = std::mem::take(&mut plan.candidates);
     let mut places = Vec::with_capacity(candidates.len());
     for (index, candidate) in candidates.into_iter().enumerate() {
         let is_tried = next.attempts.iter().any(|attempt| usize::from(attempt.candidate) == index);
-        places.push(u8::try_from(private.plan.candidates.len()).unwrap_or(u8::MAX));
+        places.push(u8::try_from(plan.candidates.len()).unwrap_or(u8::MAX));
         match against(candidate.channel.class()).filter(|_| !is_tried) {
             Some(exclusion) => {
-                let considered = private.plan.considered.iter_mut().filter(|one| is_about(one, &candidate));
+                let considered = plan.considered.iter_mut().filter(|one| is_about(one, &candidate));
                 considered.for_each(|one| one.reason = ChoiceReason::Excluded(exclusion));
             }
-            None => private.plan.candidates.push(candidate),
+            None => plan.candidates.push(candidate),
         }
     }
     for attempt in &mut next.attempts {
@@ -109,7 +109,7 @@ mod tests {
     fn begun() -> Verification {
         let mut begun = verification(vec![attempt(1, "two")]);
         begun.attempts[0].candidate = 1;
-        let plan = &mut begun.private.as_mut().unwrap().plan;
+        let plan = &mut begun.acceptance.as_mut().unwrap().plan;
         plan.candidates = [("meta", Channel::WhatsApp), ("two", Channel::Sms), ("three", Channel::Voice)]
             .map(|(name, channel)| candidate(name, channel))
             .into();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn left(verification: &Verification) -> Vec<&str> {
-        let plan = &verification.private.as_ref().unwrap().plan;
+        let plan = verification.plan().unwrap();
         plan.candidates.iter().map(|candidate| candidate.provider.as_str()).collect()
     }
 
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(left(&without), ["two", "three"]);
         assert_eq!(without.attempts[0].candidate, 0);
         let reasons: Vec<_> = without
-            .private
+            .acceptance
             .unwrap()
             .plan
             .considered

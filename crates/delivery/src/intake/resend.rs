@@ -43,7 +43,7 @@ struct Wish<'a> {
 /// What became of a resend.
 #[derive(Debug, Clone)]
 pub struct Resent {
-    /// The verification with the new attempt.
+    /// The verification with the new attempt, as it was when that was queued.
     pub verification: Verification,
     /// When the next resend is allowed, if ever.
     pub resend_allowed_at: Option<Moment>,
@@ -164,7 +164,7 @@ impl Intake {
             return Ok(Refusal::Uncheckable(wish.shut.to_vec()));
         }
         // They left the plan when it was made, or when their turn came.
-        let considered = before.private.iter().flat_map(|private| &private.plan.considered);
+        let considered = before.plan().into_iter().flat_map(|plan| &plan.considered);
         let left = considered
             .filter(|one| is_shut(one) && wish.channel.is_none_or(|channel| channel == one.channel))
             .map(|one| one.channel.class());
@@ -201,7 +201,9 @@ impl Intake {
     }
 }
 
+/// The answer, which is the same for a repeat whatever has become of the attempt since.
 fn resent(verification: Verification, policy: &LifecyclePolicy) -> Resent {
+    let verification = lifecycle::as_resent(&verification);
     let resend_allowed_at = lifecycle::resend_allowed_at(&verification, policy);
     Resent { verification, resend_allowed_at }
 }

@@ -60,13 +60,13 @@ pub struct SendRequest {
 pub struct Sent {
     /// The verification; `None` for a dry run.
     pub verification: Option<Verification>,
-    /// The plan; `None` when a repeat is answered whose verification has ended.
+    /// The plan as it was made; `None` only for a repeat of what was accepted before plans outlived the end.
     pub plan: Option<Plan>,
-    /// The language that the message is in; `None` when a repeat is answered whose verification has ended.
+    /// The language that the message is in; `None` as with the plan.
     pub locale: Option<Locale>,
     /// When the codes expire; for a dry run, when they would.
     pub expires_at: Moment,
-    /// When a resend is allowed, if ever.
+    /// When the first resend is allowed, if ever.
     pub resend_allowed_at: Option<Moment>,
     /// Whether a channel of the plan is a restricted authenticator (SEC-16).
     pub restricted: bool,
@@ -199,7 +199,7 @@ impl Intake {
         let fresh = self.fresh(&opening, request, purpose);
         let unsent = lifecycle::open(opening, &fresh, &purpose.lifecycle, self.books.now()).next;
         match self.books.answered(&unsent, self.send_key(&id, request)).await? {
-            Earlier::Answer(id) => Ok(answer(self.owned(&tenant.id, id).await?, purpose, true)),
+            Earlier::Answer(id) => Ok(answer(self.owned(&tenant.id, id).await?, true)),
             Earlier::OtherQuestion => Err(Refusal::RequestReused),
             Earlier::Nothing => Err(refusal),
         }
@@ -307,10 +307,10 @@ impl Intake {
         let key = request.request_id.as_ref().map(|id| self.send_key(id, request));
         let along = Along { request: key, limits: tenant.recipient_limits.clone() };
         match self.books.commit(None, step, &purpose.lifecycle, along).await? {
-            CommitVerdict::Done => Ok(Some(answer(opened, purpose, false))),
+            CommitVerdict::Done => Ok(Some(answer(opened, false))),
             CommitVerdict::Repeated(id) => {
                 let before = self.owned(&request.tenant, id).await?;
-                Ok(Some(answer(before, purpose, true)))
+                Ok(Some(answer(before, true)))
             }
             CommitVerdict::RequestReused => Err(Refusal::RequestReused),
             CommitVerdict::Limited { rule, retry_after } => {
@@ -318,23 +318,19 @@ impl Intake {
                 Err(Refusal::RecipientLimited { rule, retry_after })
             }
             CommitVerdict::Shut(shut) => Err(Refusal::Uncheckable(shut)),
-            CommitVerdict::Conflict => self.opened_before(&opened, purpose).await,
+            CommitVerdict::Conflict => self.opened_before(&opened).await,
         }
     }
 
     /// An id holds 62 random bits: one that exists is that of our own commit, whose answer was lost, as long as everything
     /// else about it says so.
-    async fn opened_before(
-        &self,
-        opened: &Verification,
-        purpose: &PurposePolicy,
-    ) -> Result<Option<Sent>, Refusal> {
+    async fn opened_before(&self, opened: &Verification) -> Result<Option<Sent>, Refusal> {
         let found = self.books.load(opened.id).await?;
         let ours = found.filter(|found| {
             (&found.tenant, &found.recipient, found.created_at)
                 == (&opened.tenant, &opened.recipient, opened.created_at)
         });
-        Ok(ours.map(|found| answer(found, purpose, false)))
+        Ok(ours.map(|found| answer(found, false)))
     }
 
     /// The code that travels first: the caller's own or a new one.
@@ -412,15 +408,16 @@ fn admit(request: &SendRequest, tenant: &TenantPolicy, purpose: &PurposePolicy) 
     }
 }
 
-fn answer(verification: Verification, purpose: &PurposePolicy, repeated: bool) -> Sent {
-    let plan = verification.private.as_ref().map(|private| private.plan.clone());
-    let locale = verification.private.as_ref().map(|private| private.locale.clone());
+/// The answer, which is the same for a repeat whatever has become of the verification since.
+fn answer(verification: Verification, repeated: bool) -> Sent {
+    let plan = verification.plan().cloned();
+    let told = verification.acceptance.as_ref();
     Sent {
         restricted: plan.as_ref().is_some_and(is_restricted),
         plan,
-        locale,
+        locale: told.map(|told| told.locale.clone()),
         expires_at: verification.expires_at,
-        resend_allowed_at: lifecycle::resend_allowed_at(&verification, &purpose.lifecycle),
+        resend_allowed_at: told.and_then(|told| told.resend_allowed_at),
         repeated,
         masked: verification.masked.clone(),
         verification: Some(verification),

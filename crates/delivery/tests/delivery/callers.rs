@@ -1,8 +1,8 @@
 //! What callers may repeat and what they are refused.
 
 use otter_decision::lifecycle::ResendRefusal;
-use otter_delivery::{Refusal, SendRequest};
-use otter_domain::{Channel, CodePolicy, LimitRule, Origin, PhoneNumber, RequestId};
+use otter_delivery::{Refusal, SendRequest, Sent};
+use otter_domain::{Channel, CheckVerdict, CodePolicy, LimitRule, Origin, PhoneNumber, RequestId};
 use tokio::time::sleep;
 
 use crate::house::{House, Plan, id_of, policy, provider, seconds};
@@ -95,6 +95,31 @@ async fn a_repeat_is_answered_as_before_although_nobody_could_send_it_now() {
     assert!(matches!(other, Err(Refusal::NoRoute(_))), "{other:?}");
     let reused = SendRequest { preferred: vec![Channel::Sms], ..named(house.request(), "request-1") };
     assert!(matches!(house.front.intake.send(reused).await, Err(Refusal::RequestReused)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_is_the_same_answer_after_the_end_and_under_another_policy() {
+    let (house, _worker) = House::usual().await;
+    let send = async || house.front.intake.send(named(house.request(), "request-1")).await.unwrap();
+    let first = send().await;
+    let call = house.vendor("alpha").next().await;
+    let code = call.code();
+    call.accept();
+    house.until(id_of(&first), is_accepted).await;
+    house.reload(|setup| {
+        let shop = setup.tenants.values_mut().next().unwrap();
+        shop.purposes.values_mut().for_each(|login| login.lifecycle.resend.cooldowns = vec![seconds(99)]);
+        setup.routes.values_mut().for_each(|route| route.steps.truncate(1));
+    });
+    assert!(matches!(house.check(id_of(&first), &code).await, CheckVerdict::Verified { .. }));
+    let again = send().await;
+    assert!(again.repeated && again.verification.as_ref().unwrap().private.is_none());
+    let told = |sent: &Sent| {
+        let Sent { plan, expires_at, resend_allowed_at, restricted, masked, .. } = sent.clone();
+        (id_of(sent), plan, expires_at, resend_allowed_at, restricted, masked)
+    };
+    assert_eq!(told(&again), told(&first));
+    assert_eq!(first.resend_allowed_at, Some(first.verification.unwrap().created_at + seconds(30)));
 }
 
 #[tokio::test(start_paused = true)]

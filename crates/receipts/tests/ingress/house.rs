@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use otter_decision::token;
 use otter_delivery::{Books, Desk, Keys, Setup, View};
 use otter_domain::{
-    AttemptNumber, Candidate, Channel, KeyId, Moment, PartitionCount, SucceedOn, Verification, VerificationId,
+    AttemptNumber, Candidate, Channel, KeyId, Moment, PartitionCount, Plan, SucceedOn, Verification,
+    VerificationId,
 };
 use otter_message::Catalogue;
 use otter_provider::{Capabilities, ChannelAbility, Provider};
@@ -83,8 +84,9 @@ impl House {
         let now = self.books.now();
         let unique = u16::try_from(fixture::unique() % 16).unwrap();
         let home = self.books.store().partitions().at(unique).unwrap();
-        let mut next = fixture::verification(home, now, vec![fixture::accepted(1, "acme", now)]);
-        next.private.as_mut().unwrap().plan.candidates = vec![candidate("acme"), candidate("other")];
+        let next = fixture::verification(home, now, vec![fixture::accepted(1, "acme", now)]);
+        let candidates = vec![candidate("acme"), candidate("other")];
+        let next = fixture::planned(next, Plan { candidates, ..fixture::typical_plan() });
         let id = next.id;
         let commit = Commit {
             expected: None,

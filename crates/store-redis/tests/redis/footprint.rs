@@ -4,10 +4,12 @@ use otter_domain::{
     AttemptNumber, Channel, ChannelClass, CheckVerdict, Effect, HappeningKind, Measure, Observation, Phase,
     Segment,
 };
-use otter_store::{Commit, CommitVerdict, Store};
+use otter_store::{Commit, CommitVerdict, Store, bounds};
 use otter_store_redis::RedisStore;
 use otter_store_redis::test_server::RedisServer;
-use otter_store_testkit::fixture::{accepted, provider, queued, seconds, verification};
+use otter_store_testkit::fixture::{
+    accepted, planned, provider, queued, seconds, typical_plan, verification,
+};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 
@@ -73,9 +75,8 @@ async fn a_pending_verification_takes_little_memory() {
     let store = store(&server, "otter").await;
     let now = store.now().await.unwrap();
     let commits = (0..COUNT).map(|_| {
-        let mut opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
-        opened.private.as_mut().unwrap().plan = typical_plan();
-        creation(&opened)
+        let opened = verification(home(1), now, vec![queued(1, "twilio-eu", now)]);
+        creation(&planned(opened, typical_plan()))
     });
     store.commit(home(1), commits.collect()).await.unwrap();
     let mut connection = connection(&server).await;
@@ -89,46 +90,21 @@ async fn a_pending_verification_takes_little_memory() {
     assert!(each <= 1300, "{each} bytes");
 }
 
-/// Two providers of one step and a third that was left out.
-fn typical_plan() -> otter_domain::Plan {
-    use otter_domain::{Candidate, ChoiceReason, Considered, Exclusion, Plan, RouteName, SucceedOn};
-    let candidate = |name: &str, channel| Candidate {
-        provider: provider(name),
-        channel,
-        step: 0,
-        succeed_on: SucceedOn::Delivered,
-        wait: seconds(30),
-        max_queue_wait: seconds(5),
-        revocable: false,
-        idempotent: false,
-    };
-    let considered =
-        |name: &str, reason| Considered { provider: provider(name), channel: Channel::Sms, step: 0, reason };
-    Plan {
-        route: RouteName::parse("default").unwrap(),
-        seed: u64::MAX,
-        candidates: vec![candidate("twilio-eu", Channel::Sms), candidate("whatsapp", Channel::WhatsApp)],
-        considered: vec![
-            considered("twilio-eu", ChoiceReason::Priority { place: 1 }),
-            considered("whatsapp", ChoiceReason::Priority { place: 1 }),
-            considered("vonage", ChoiceReason::Excluded(Exclusion::Paused)),
-        ],
-    }
-}
-
 #[tokio::test]
 async fn an_ended_verification_is_small_and_goes_by_itself() {
     let server = RedisServer::start().unwrap();
     let store = store(&server, "otter").await;
     let now = store.now().await.unwrap();
     let opened = verification(home(1), now, vec![accepted(1, "twilio-eu", now)]);
+    let opened = planned(opened, typical_plan());
     store.commit(home(1), vec![creation(&opened)]).await.unwrap();
     let mut connection = connection(&server).await;
     assert_eq!(connection.ttl::<_, i64>(key(&opened)).await.unwrap(), -1, "what is pending stays");
     store.check(home(1), vec![submission(&opened, 1)]).await.unwrap();
     let fields: Vec<(String, Vec<u8>)> = connection.hgetall(key(&opened)).await.unwrap();
     let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-    assert!(bytes <= 300, "{bytes} bytes");
+    println!("{bytes} bytes of content for an ended verification");
+    assert!(bytes <= bounds::FINISHED, "{bytes} bytes");
     assert!(fields.iter().all(|(name, _)| name == "r"), "neither number nor code is left");
     let life: i64 = connection.ttl(key(&opened)).await.unwrap();
     assert!((86_390..=86_400).contains(&life), "{life} s");

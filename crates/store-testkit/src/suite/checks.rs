@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::model::{CheckModel, samples};
 use crate::bench::{Bench, Setup};
-use crate::fixture::{CODE, seconds, slot, worker};
+use crate::fixture::{CODE, ended, plan_with_every_reason, planned, seconds, slot, worker};
 use crate::kit::{Kit, change, claim, creation, dispatch, named, submission};
 
 pub async fn the_right_code_ends_the_verification_in_one_step<B: Bench>(open: impl AsyncFn(Setup) -> B) {
@@ -298,6 +298,27 @@ pub async fn a_message_to_be_taken_back_keeps_its_number_and_is_due_at_once<B: B
     assert_eq!((private.code, private.number), (None, pending.private.unwrap().number));
     let tidied = Verification { private: None, ..kept };
     assert_eq!(kit.commit(change(&tidied)).await, CommitVerdict::Done);
+}
+
+pub async fn what_the_caller_was_told_outlives_every_end<B: Bench>(open: impl AsyncFn(Setup) -> B) {
+    let mut kit = Kit::open(open).await;
+    let opened = || {
+        let opened = kit.verification(vec![kit.accepted(1, "told")]);
+        planned(Verification { budget: 1, ..opened }, plan_with_every_reason())
+    };
+    let (verified, exhausted, cancelled) = (opened(), opened(), opened());
+    for pending in [&verified, &exhausted, &cancelled] {
+        kit.create(pending.clone()).await;
+    }
+    kit.check(submission(&verified, 1)).await;
+    kit.check(submission(&exhausted, 9)).await;
+    kit.commit(change(&ended(cancelled.clone(), Ending::Cancelled, kit.now))).await;
+    kit.reopen().await;
+    for before in [verified, exhausted, cancelled] {
+        let Some(over) = kit.load(before.id).await else { continue };
+        assert!(!over.is_pending());
+        assert_eq!((over.private, over.acceptance), (None, before.acceptance));
+    }
 }
 
 pub async fn a_check_while_the_send_runs_does_not_disturb_it<B: Bench>(open: impl AsyncFn(Setup) -> B) {

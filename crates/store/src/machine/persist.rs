@@ -225,7 +225,7 @@ impl PartitionState {
         let mut unopened = None;
         if let Some(body) = record.record.body {
             match sealer.open(id, &body) {
-                Ok(private) => verification.private = Some(private),
+                Ok(opened) => opened.into_verification(&mut verification),
                 Err(error) => unopened = Some(Unopened { body, why: why(error) }),
             }
         }

@@ -134,6 +134,7 @@ impl PlainRecord {
             attempts: Vec::new(),
             slots: Vec::new(),
             private: None,
+            acceptance: None,
         })
     }
 }

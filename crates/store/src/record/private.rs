@@ -1,4 +1,6 @@
-//! What is sealed: number, code, context, language and plan.
+//! What is sealed: number, code, context and language.
+//!
+//! Bodies from before the plan outlived the end hold it as well; it is read and not written any more.
 
 use std::time::Duration;
 
@@ -26,7 +28,8 @@ pub(crate) struct PrivateRecord {
     callers_code: bool,
     context: ContextRecord,
     locale: String,
-    plan: PlanRecord,
+    #[serde(default, skip_serializing)]
+    plan: Option<PlanRecord>,
 }
 
 impl From<&Private> for PrivateRecord {
@@ -37,21 +40,23 @@ impl From<&Private> for PrivateRecord {
             callers_code: private.callers_code,
             context: ContextRecord::from(&private.context),
             locale: private.locale.as_str().to_owned(),
-            plan: PlanRecord::from(&private.plan),
+            plan: None,
         }
     }
 }
 
 impl PrivateRecord {
-    pub(crate) fn private(self) -> Result<Private, Error> {
-        Ok(Private {
+    /// The private part, and the plan if it is still here.
+    pub(crate) fn opened(self) -> Result<(Private, Option<Plan>), Error> {
+        let plan = self.plan.map(PlanRecord::plan).transpose()?;
+        let private = Private {
             number: field("number", PhoneNumber::parse(&self.number))?,
             code: self.code.map(|digits| field("code", Code::parse(&digits))).transpose()?,
             callers_code: self.callers_code,
             context: self.context.into(),
             locale: field("locale", Locale::parse(&self.locale))?,
-            plan: self.plan.plan()?,
-        })
+        };
+        Ok((private, plan))
     }
 }
 
@@ -92,23 +97,12 @@ impl From<ContextRecord> for Context {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct PlanRecord {
     route: String,
     seed: u64,
     candidates: Vec<CandidateRecord>,
     considered: Vec<ConsideredRecord>,
-}
-
-impl From<&Plan> for PlanRecord {
-    fn from(plan: &Plan) -> Self {
-        Self {
-            route: plan.route.as_str().to_owned(),
-            seed: plan.seed,
-            candidates: plan.candidates.iter().map(CandidateRecord::from).collect(),
-            considered: plan.considered.iter().map(ConsideredRecord::from).collect(),
-        }
-    }
 }
 
 impl PlanRecord {
@@ -130,7 +124,7 @@ impl PlanRecord {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct CandidateRecord {
     provider: String,
     channel: ChannelRecord,
@@ -140,21 +134,6 @@ struct CandidateRecord {
     max_queue_wait: u64,
     revocable: bool,
     idempotent: bool,
-}
-
-impl From<&Candidate> for CandidateRecord {
-    fn from(candidate: &Candidate) -> Self {
-        Self {
-            provider: candidate.provider.as_str().to_owned(),
-            channel: candidate.channel.into(),
-            step: candidate.step,
-            succeed_on: candidate.succeed_on.into(),
-            wait: candidate.wait.as_millis() as u64,
-            max_queue_wait: candidate.max_queue_wait.as_millis() as u64,
-            revocable: candidate.revocable,
-            idempotent: candidate.idempotent,
-        }
-    }
 }
 
 impl CandidateRecord {
@@ -172,7 +151,7 @@ impl CandidateRecord {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct ConsideredRecord {
     provider: String,
     channel: ChannelRecord,
@@ -180,7 +159,7 @@ struct ConsideredRecord {
     reason: ReasonRecord,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 enum ReasonRecord {
     #[serde(rename = "p")]
     Priority { place: u8 },
@@ -190,25 +169,6 @@ enum ReasonRecord {
     LeastBad { ranking: RankingRecord },
     #[serde(rename = "x")]
     Excluded { word: String },
-}
-
-impl From<&Considered> for ConsideredRecord {
-    fn from(considered: &Considered) -> Self {
-        let reason = match considered.reason {
-            ChoiceReason::Priority { place } => ReasonRecord::Priority { place },
-            ChoiceReason::Drawn { weight, total, after } => ReasonRecord::Drawn { weight, total, after },
-            ChoiceReason::LeastBad { ranking } => ReasonRecord::LeastBad { ranking: ranking.into() },
-            ChoiceReason::Excluded(exclusion) => {
-                ReasonRecord::Excluded { word: exclusion.as_str().to_owned() }
-            }
-        };
-        Self {
-            provider: considered.provider.as_str().to_owned(),
-            channel: considered.channel.into(),
-            step: considered.step,
-            reason,
-        }
-    }
 }
 
 impl ConsideredRecord {
