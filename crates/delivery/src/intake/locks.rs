@@ -53,7 +53,7 @@ impl Intake {
         Ok(lifted)
     }
 
-    /// The classes that wrong codes under the number's former form keep shut; costs a trip only where there is one (ADR 20).
+    /// The classes that wrong codes under the number's former form keep shut; costs a trip only where there is one (ADR 14).
     pub(super) async fn shut_before(&self, person: &Person, by: Moment) -> Result<Vec<ShutClass>, Refusal> {
         let failed = self.failed_before(person).await?;
         Ok(check::shut(&failed, &ChannelClass::ALL, None, by, self.books.now()))
