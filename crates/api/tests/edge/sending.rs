@@ -163,7 +163,7 @@ async fn end(house: &House, id: &str, how: VerificationState) {
         VerificationState::Failed => {
             for lane in ["alpha", "beta"] {
                 let refused = Failure::new(FailureClass::Rejected, ErrorClass::ContentRejected);
-                let sent = |attempt| Event::Sent { attempt, tries: 1, outcome: Err(refused.clone()) };
+                let sent = |attempt| Event::Sent { attempt, tries: 1, outcome: Err(refused) };
                 house.work(lane, sent).await;
             }
         }
