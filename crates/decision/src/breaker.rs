@@ -1,8 +1,8 @@
 //! A breaker leaves alone what is sick and finds out when it is well (RTE-20): an account, a way of it (channel and
 //! country), or one text on that way. A failure opens the breaker of what it speaks of, and no wider one.
 //!
-//! Closed, it remembers the last outcomes, those that answers told and those that receipts told. It opens when too many of them are failures, and stays open for a time that
-//! doubles with every probe that fails. Then it is half-open: one send of real traffic at a time goes as a probe, and
+//! Closed, it remembers the last outcomes, those that answers told and those that receipts told. It opens when too many
+//! of them are failures, and stays open for a time that doubles with every probe that fails. Then it is half-open: one send of real traffic at a time goes as a probe, and
 //! its outcome closes or opens the breaker again; where a receipt opened it, an answer that the message was taken does not
 //! close it, but a receipt does, or half a minute without one.
 

@@ -41,7 +41,7 @@ pub struct Facts {
     pub content: bool,
     /// An operator paused it.
     pub paused: bool,
-    /// Its breaker for this channel and country is open.
+    /// A breaker is open: of its account, of its way over this channel to this country, or of the text on that way.
     pub breaker_open: bool,
     /// A message would wait in its lane for too long (see [`crate::backlog`]).
     pub lane_full: bool,

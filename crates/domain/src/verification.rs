@@ -93,8 +93,8 @@ impl Verification {
     }
 }
 
-/// What the answer that accepted a verification said and that nothing else of it tells later. It never changes, and holds
-/// neither number nor code.
+/// What the answer that accepted a verification said and that nothing else of it tells later. Only its plan can
+/// change, when a class of channel is shut before a resend or a failover. Holds neither number nor code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
     /// Who is tried, in order, and why.

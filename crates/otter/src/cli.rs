@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! Exit codes of the client commands, which scripts may rely on: 0, yes or done; 1, the answer is no (not verified,
-//! nobody may send) or old (rates while the store cannot be read); 2, the command or the request is wrong; 3, the server refused; 4, no answer, or none in time.
+//! nobody may send), or rates are old or incomplete (not with `--watch`); 2, the command or the request is wrong; 3, the
+//! server refused; 4, no answer, or none in time.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use crate::show::{Format, Screen};
 const EXIT_CODES: &str = "\
 Exit codes of the commands that talk to a server, and of config:
   0  yes, or done
-  1  the answer is no: not verified, nobody may send; or rates are old, as the store cannot be read
+  1  the answer is no: not verified, nobody may send; or rates (without --watch) are old or incomplete
   2  the command or the request is wrong
   3  the server refused
   4  no answer, or none in time";

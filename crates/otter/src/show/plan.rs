@@ -53,7 +53,7 @@ fn row(considered: &Considered, candidate: Option<&Candidate>) -> Vec<comfy_tabl
 
 fn success(candidate: &Candidate) -> String {
     let wait = candidate.wait.as_ref().map(time::contract_span).unwrap_or_default();
-    format!("{} in {wait}", candidate.succeed_on().word())
+    format!("{} within {wait}", candidate.succeed_on().word())
 }
 
 #[cfg(test)]
@@ -99,10 +99,10 @@ mod tests {
             plain(&drawn),
             "\
 planned from route default, seed 7
-#  PROVIDER  CHANNEL  STEP  NEXT UNLESS        WHY
-1  sms-a     sms         1  delivered in 30 s  First in the configured order.
-2  sms-b     sms         1  delivered in 30 s  Second in the configured order.
--  sms-c     sms         1                     breaker_open"
+#  PROVIDER  CHANNEL  STEP  NEXT UNLESS            WHY
+1  sms-a     sms         1  delivered within 30 s  First in the configured order.
+2  sms-b     sms         1  delivered within 30 s  Second in the configured order.
+-  sms-c     sms         1                         breaker_open"
         );
     }
 }

@@ -32,8 +32,8 @@ fn send_prints_the_id_the_masked_number_and_the_plan() {
   restricted   bound to a phone number: offer something stronger as well
 
 planned from route default, seed 7
-#  PROVIDER  CHANNEL  STEP  NEXT UNLESS        WHY
-1  sms-a     sms         1  delivered in 30 s  First in the configured order.
+#  PROVIDER  CHANNEL  STEP  NEXT UNLESS            WHY
+1  sms-a     sms         1  delivered within 30 s  First in the configured order.
 "
         )
     );
