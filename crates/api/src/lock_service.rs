@@ -9,7 +9,7 @@ use otter_contract::admin::v1::{
 use otter_contract::v1::{self, ErrorReason};
 use otter_decision::check;
 use otter_delivery::{Intake, Person};
-use otter_domain::{ChannelClass, FailedChecks, Moment, Subject, TenantId};
+use otter_domain::{ChannelClass, FailedChecks, Moment, Subject, TenantId, digits_in};
 use tonic::{Request, Response, Status};
 use tracing::info;
 
@@ -140,7 +140,8 @@ fn classes(fields: &mut Fields, number: i32) -> Vec<ChannelClass> {
 /// Reads the reason. It is kept with an event, so it must not be where the number gets into the store.
 fn reason_of(fields: &mut Fields, text: &str, person: Option<&Person>) -> String {
     let text = text.trim();
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    // Of any script, as people paste them.
+    let digits = digits_in(text);
     let names_the_number = person.is_some_and(|person| {
         let number = person.number.reveal_digits();
         let national = number.strip_prefix(&person.number.calling_code().to_string()).unwrap_or(number);

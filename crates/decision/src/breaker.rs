@@ -26,6 +26,12 @@ const FIRST_REST: Duration = Duration::from_secs(10);
 /// The longest that it stays open between probes.
 const LONGEST_REST: Duration = Duration::from_secs(300);
 
+/// What became of a message that was sent longer ago says nothing of the present: codes live ten minutes at most.
+const EVIDENCE_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Outcomes longer ago than this are forgotten: five failures in weeks are no outage.
+const MEMORY: Duration = Duration::from_secs(3600);
+
 /// A probe whose outcome has not come by then is lost with its worker, and another may go.
 const PROBE_LOST_AFTER: Duration = Duration::from_secs(30);
 
@@ -177,8 +183,10 @@ enum Phase {
         /// Receipts on messages sent before tell nothing new.
         since: Moment,
         /// Answers and receipts are remembered apart: one message makes one of each.
-        answers: VecDeque<Weight>,
-        receipts: VecDeque<Weight>,
+        answers: Remembered,
+        receipts: Remembered,
+        /// It closed because a probe's receipt did not come, after this rest; a bad one that comes yet goes on from there.
+        silence: Option<Silence>,
     },
     Open {
         /// What is heard of messages sent before tells nothing new.
@@ -191,9 +199,21 @@ enum Phase {
     },
 }
 
+/// Outcomes that counted, with their moments, oldest first.
+type Remembered = VecDeque<(Moment, Weight)>;
+
+/// A rest that ended without proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Silence {
+    rest: Duration,
+    /// Until when a bad receipt makes the rest longer.
+    until: Moment,
+}
+
 /// A send that was let through to see whether it works again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Probe {
+    sent_at: Moment,
     lost_at: Moment,
     /// The provider took it, and its receipt decides. If none has come by `lost_at`, silence is consent.
     taken: bool,
@@ -208,7 +228,7 @@ impl Default for Breaker {
 impl Breaker {
     fn closed(since: Moment) -> Self {
         let (answers, receipts) = (VecDeque::new(), VecDeque::new());
-        Self { phase: Phase::Closed { since, answers, receipts } }
+        Self { phase: Phase::Closed { since, answers, receipts, silence: None } }
     }
 
     /// How the breaker reads at `now`.
@@ -216,7 +236,7 @@ impl Breaker {
         match self.phase {
             Phase::Closed { .. } => State::Closed,
             Phase::Open { until, .. } if now < until => State::Open { until },
-            Phase::Open { probe: Some(Probe { lost_at, taken: true }), .. } if now >= lost_at => {
+            Phase::Open { probe: Some(Probe { lost_at, taken: true, .. }), .. } if now >= lost_at => {
                 State::Closed
             }
             Phase::Open { .. } => State::HalfOpen,
@@ -240,16 +260,19 @@ impl Breaker {
     /// Asks for a send to be let through. Whoever gets [`Permit::Probe`] records its outcome, or gives it
     /// back.
     pub fn permits(&mut self, now: Moment) -> Permit {
-        let Phase::Open { until, probe, .. } = &mut self.phase else { return Permit::Granted };
+        let Phase::Open { until, rest, probe, .. } = &mut self.phase else { return Permit::Granted };
         let free_at = probe.map_or(*until, |probe| probe.lost_at);
         if now < free_at {
             return Permit::Refused { until: free_at };
         }
-        if probe.is_some_and(|probe| probe.taken) {
-            *self = Self::closed(now);
+        if let Some(Probe { sent_at, taken: true, .. }) = *probe {
+            // The probe's own receipt still counts, and so does what it would have led to.
+            let silence = Some(Silence { rest: *rest, until: now + LONGEST_REST });
+            let (answers, receipts) = (VecDeque::new(), VecDeque::new());
+            self.phase = Phase::Closed { since: sent_at, answers, receipts, silence };
             return Permit::Granted;
         }
-        *probe = Some(Probe { lost_at: now + PROBE_LOST_AFTER, taken: false });
+        *probe = Some(Probe { sent_at: now, lost_at: now + PROBE_LOST_AFTER, taken: false });
         Permit::Probe
     }
 
@@ -263,7 +286,7 @@ impl Breaker {
     /// Learns what became of a message that was sent at `sent_at`, and says whether the breaker opened or closed by it.
     ///
     /// While it is open, only the outcome of a probe counts, and after its rest a receipt on anything sent since it
-    /// opened: what was sent before tells nothing new.
+    /// opened: what was sent before tells nothing new, and what was sent a quarter of an hour ago nothing at all.
     pub fn record(
         &mut self,
         outcome: Outcome,
@@ -273,18 +296,23 @@ impl Breaker {
         now: Moment,
     ) -> bool {
         let weight = outcome.weight(width);
+        if by == Witness::Receipt && now.since(sent_at) > EVIDENCE_LIFE {
+            return false;
+        }
         match (&mut self.phase, by) {
             (Phase::Closed { answers, .. }, Witness::Answer) => {
-                let opens = should_open(answers, weight);
+                let opens = should_open(answers, weight, now);
                 if opens {
                     self.open(FIRST_REST, by, now);
                 }
                 opens
             }
-            (Phase::Closed { since, receipts, .. }, Witness::Receipt) => {
-                let opens = sent_at >= *since && should_open(receipts, weight);
+            (Phase::Closed { since, receipts, silence, .. }, Witness::Receipt) => {
+                let silence = silence.filter(|silence| now < silence.until);
+                let rest = silence.map_or(FIRST_REST, |silence| (silence.rest * 2).min(LONGEST_REST));
+                let opens = sent_at >= *since && should_open(receipts, weight, now);
                 if opens {
-                    self.open(FIRST_REST, by, now);
+                    self.open(rest, by, now);
                 }
                 opens
             }
@@ -331,12 +359,15 @@ impl Breaker {
         }
     }
 
-    /// Whether it remembers nothing, so that a new one could take its place.
-    pub fn is_blank(&self) -> bool {
+    /// Whether it remembers nothing that matters at `now`, so that a new one could take its place. One that closed a
+    /// moment ago still knows which receipts are old.
+    pub fn is_blank(&self, now: Moment) -> bool {
         match &self.phase {
-            Phase::Closed { answers, receipts, .. } => {
-                let well = |weights: &VecDeque<Weight>| weights.iter().all(|one| *one == Weight::Success);
-                well(answers) && well(receipts)
+            Phase::Closed { since, answers, receipts, .. } => {
+                let well = |remembered: &Remembered| {
+                    remembered.iter().all(|(at, one)| *one == Weight::Success || now.since(*at) > MEMORY)
+                };
+                now.since(*since) > EVIDENCE_LIFE && well(answers) && well(receipts)
             }
             Phase::Open { .. } => false,
         }
@@ -344,17 +375,17 @@ impl Breaker {
 }
 
 /// Remembers an outcome that counts and says whether it is the one too many.
-fn should_open(remembered: &mut VecDeque<Weight>, weight: Weight) -> bool {
+fn should_open(remembered: &mut Remembered, weight: Weight, now: Moment) -> bool {
     match weight {
         Weight::Fatal => return true,
         Weight::Answered | Weight::Nothing => return false,
-        Weight::Success | Weight::Failure | Weight::Timeout => remembered.push_back(weight),
+        Weight::Success | Weight::Failure | Weight::Timeout => remembered.push_back((now, weight)),
     }
-    if remembered.len() > REMEMBERED {
+    while remembered.len() > REMEMBERED || remembered.front().is_some_and(|(at, _)| now.since(*at) > MEMORY) {
         remembered.pop_front();
     }
-    let failures = remembered.iter().filter(|weight| **weight != Weight::Success).count();
-    let timeouts = remembered.iter().rev().take_while(|weight| **weight == Weight::Timeout).count();
+    let failures = remembered.iter().filter(|(_, weight)| *weight != Weight::Success).count();
+    let timeouts = remembered.iter().rev().take_while(|(_, weight)| *weight == Weight::Timeout).count();
     failures >= FAILURES_TO_OPEN || timeouts >= usize::from(TIMEOUTS_TO_OPEN)
 }
 

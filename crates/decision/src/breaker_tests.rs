@@ -95,7 +95,7 @@ fn one_probe_goes_at_a_time_and_a_lost_one_is_replaced() {
     assert_eq!(breaker.permits(after(41)), Permit::Probe);
     assert!(answer(&mut breaker, ABSENT, after(42)), "whoever answers properly is well");
     assert_eq!(breaker.state(after(42)), State::Closed);
-    assert!(breaker.is_blank());
+    assert!(!breaker.is_blank(after(42)) && breaker.is_blank(after(2_000)));
 }
 
 #[test]
@@ -236,6 +236,8 @@ fn what_a_receipt_opened_no_answer_closes_but_a_receipt_or_silence() {
     let mut silent = opened();
     assert_eq!(silent.state(after(40)), State::Closed);
     assert_eq!(silent.permits(after(40)), Permit::Granted);
+    assert!(receipt(&mut silent, WRONG, after(10), after(50)), "the probe's own receipt, late");
+    assert_eq!(silent.state(after(50)), State::Open { until: after(70) }, "the rest doubles all the same");
 }
 
 #[test]
@@ -257,4 +259,15 @@ fn a_rest_that_another_process_prolonged_is_kept() {
     assert_eq!(breaker.permits(after(29)), Permit::Refused { until: after(30) });
     assert_eq!(breaker.permits(after(30)), Permit::Probe);
     assert_eq!(breaker.opened_by(), Some(Witness::Receipt));
+}
+
+#[test]
+fn failures_of_long_ago_and_receipts_on_old_messages_open_nothing() {
+    let mut rare = Breaker::default();
+    for hour in 0..20 {
+        assert!(!answer(&mut rare, DOWN, after(hour * 3_000)), "five in hours are no outage");
+    }
+    let mut old = Breaker::default();
+    assert!(!receipt(&mut old, WRONG, T0, after(901)));
+    assert!(receipt(&mut old, WRONG, after(2), after(901)));
 }

@@ -2,7 +2,8 @@
 
 use otter_decision::breaker::{Outcome, Witness};
 use otter_domain::{
-    Attempt, BreakerScope, Channel, Failure, Moment, Private, ProviderName, Segment, VendorCode, Verification,
+    Attempt, BreakerScope, Channel, Context, Failure, Moment, Private, ProviderName, Segment, VendorCode,
+    Verification,
 };
 use otter_evidence::Change;
 use otter_message::Wish;
@@ -30,10 +31,9 @@ pub(crate) fn scopes_of(
     now: Moment,
 ) -> Vec<BreakerScope> {
     let way = Segment { provider: provider.clone(), channel, country: verification.country };
-    let text = verification.private.as_ref().and_then(|private| {
-        let wish = wish(verification, private, channel, now);
-        setup.catalogue.text_name(&wish).ok()
-    });
+    let pending = verification.private.as_ref().map(|private| wish(verification, private, channel, now));
+    let wish = pending.or_else(|| ended_wish(verification, channel, now));
+    let text = wish.and_then(|wish| setup.catalogue.text_name(&wish).ok());
     BreakerScope::all(&way, text.as_ref())
 }
 
@@ -53,6 +53,21 @@ pub(crate) fn wish<'a>(
         context: &private.context,
         remaining: now.until(verification.expires_at),
     }
+}
+
+/// The same when the private part is gone, so that good receipts on texts count like bad ones although most of them come
+/// after the code was typed in. Without what a payment was, a text about payments has no name any more.
+fn ended_wish(verification: &Verification, channel: Channel, now: Moment) -> Option<Wish<'_>> {
+    let locale = &verification.acceptance.as_ref()?.locale;
+    Some(Wish {
+        tenant: &verification.tenant,
+        purpose: &verification.purpose,
+        channel,
+        locale,
+        country: verification.country,
+        context: &Context::None,
+        remaining: now.until(verification.expires_at),
+    })
 }
 
 /// Lets breakers learn what became of a message that was sent at `sent_at`. What opened or closed is told to the log, and

@@ -20,7 +20,7 @@ pub enum InvalidCountry {
     Meant(Country),
     /// A group of countries.
     #[error(
-        "must be a two-letter country code of ISO 3166-1 such as DE; name each country of a group by itself"
+        "must be a two-letter country code of ISO 3166-1 such as DE; name each country of a group by itself, or write countries = \"all\" without a list"
     )]
     Several,
     /// What stands for numbers of no country.

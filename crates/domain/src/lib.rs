@@ -56,5 +56,6 @@ pub use policy::{
 pub use receipt::{Receipt, ReceiptStatus};
 pub use secret::{Code, InvalidCode, Secret, UnreadableCode};
 pub use tenant::{PurposePolicy, TenantPolicy, TenantRate};
+pub use typed::digits_in;
 pub use vendor_code::{InvalidVendorCode, VendorCode};
 pub use verification::{Acceptance, Context, Ending, Payment, Private, State, Verification};

@@ -27,6 +27,15 @@ const SEPARATORS: &str = "./\u{2212}\u{2043}~\u{223c}\u{ff5e}\u{2053}\u{30fc}\u{
 /// Plus signs: plain, full-width, small, superscript, heavy.
 const PLUSES: &str = "+\u{ff0b}\u{fe62}\u{207a}\u{2795}";
 
+/// The decimal digits of a text in their order, of any script and whatever stands between them.
+pub fn digits_in(text: &str) -> String {
+    let digit = |letter: char| match Typed::of(letter) {
+        Typed::Digit(digit) => Some(char::from(b'0' + digit)),
+        Typed::Plus | Typed::Between | Typed::Invisible | Typed::Letter | Typed::Other => None,
+    };
+    text.chars().filter_map(digit).collect()
+}
+
 impl Typed {
     pub(crate) fn of(letter: char) -> Self {
         if let Some(digit) = letter.to_digit(10) {

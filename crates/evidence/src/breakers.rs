@@ -27,6 +27,14 @@ struct Own {
     cause: Option<Cause>,
 }
 
+impl Own {
+    fn adopt(&mut self, posted: Posted, now: Moment) {
+        let by = posted.cause.map_or(Witness::Answer, |cause| cause.by);
+        self.breaker.adopt(posted.until, by, now);
+        self.cause = self.cause.or(posted.cause);
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Posted {
     until: Moment,
@@ -98,10 +106,7 @@ impl Breakers {
         let mut permit = Permit::Granted;
         for (place, scope) in scopes.iter().enumerate() {
             if let Some(posted) = self.opened_elsewhere(scope, now) {
-                let by = posted.cause.map_or(Witness::Answer, |cause| cause.by);
-                let known = own.entry(scope.clone()).or_default();
-                known.breaker.adopt(posted.until, by, now);
-                known.cause = known.cause.or(posted.cause);
+                own.entry(scope.clone()).or_default().adopt(posted, now);
             }
             match own.get_mut(scope).map_or(Permit::Granted, |known| known.breaker.permits(now)) {
                 Permit::Granted => {}
@@ -139,14 +144,19 @@ impl Breakers {
             if outcome == Outcome::Accepted && !own.contains_key(scope) {
                 return None;
             }
+            // What another process opened for is known: what was sent before tells nothing new here either.
+            let posted = self.opened_elsewhere(scope, now);
             let known = own.entry(scope.clone()).or_default();
+            if let Some(posted) = posted {
+                known.adopt(posted, now);
+            }
             let changed = known.breaker.record(outcome, width(scope), by, sent_at, now);
             let state = known.breaker.state(now);
             if changed {
                 known.cause = cause(outcome, by).filter(|_| state != State::Closed);
             }
             let change = Change { scope: scope.clone(), state, cause: known.cause };
-            if known.breaker.is_blank() {
+            if known.breaker.is_blank(now) {
                 own.remove(scope);
             }
             changed.then_some(change)

@@ -122,6 +122,21 @@ fn what_a_receipt_opened_elsewhere_is_not_closed_by_an_answer_here() {
 }
 
 #[test]
+fn receipts_on_what_was_sent_before_a_door_was_mended_do_not_shut_it_again() {
+    let breakers = Breakers::default();
+    let all = scopes("US", "login/en");
+    let receipt = |outcome, sent_at, now| breakers.record(&all, outcome, Witness::Receipt, sent_at, now);
+    receipt(fatal(SpeaksOf::Sender), NOW, NOW);
+    let probed = NOW + Duration::from_secs(11);
+    assert_eq!(breakers.permits(&all, probed), Permit::Probe);
+    let mended = probed + Duration::from_secs(2);
+    assert_eq!(receipt(Outcome::Accepted, probed, mended).len(), 1);
+    let late = mended + Duration::from_secs(60);
+    assert!(receipt(fatal(SpeaksOf::Sender), NOW - Duration::from_secs(5), late).is_empty());
+    assert!(!breakers.is_open(&all, late));
+}
+
+#[test]
 fn an_entry_of_an_older_process_is_read_and_a_damaged_one_left_out() {
     let breakers = Breakers::default();
     let entry = |key: &str, value: &str| BoardEntry { key: key.to_owned(), value: value.into() };

@@ -15,6 +15,9 @@ const MOST: usize = 20;
 /// How often a code that goes on coming is posted again.
 const AGAIN: Duration = Duration::from_secs(600);
 
+/// When a code that stopped coming makes room for others.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
 /// How long a code is shown after it came last.
 const LIFE: Duration = Duration::from_secs(26 * 3600);
 
@@ -38,6 +41,7 @@ impl UnlistedCodes {
     pub fn saw(&self, provider: &ProviderName, code: VendorCode, now: Moment) -> Seen {
         let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
         let codes = posted.entry(provider.clone()).or_default();
+        codes.retain(|_, at| now.since(*at) < FORGOTTEN);
         if !codes.contains_key(&code) && codes.len() >= MOST {
             return Seen { label: None, is_news: false };
         }
@@ -114,6 +118,7 @@ mod tests {
             assert!(seen(number, NOW).is_news);
         }
         assert_eq!(seen(21, NOW), Seen { label: None, is_news: false });
+        assert!(seen(21, NOW + AGAIN + FORGOTTEN).is_news, "those that stopped coming make room");
         assert_eq!(codes.saw(&ProviderName::parse("beta").unwrap(), 21.into(), NOW).label, Some(21.into()));
     }
 

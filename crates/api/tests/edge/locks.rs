@@ -129,6 +129,7 @@ async fn what_an_operator_says_wrong_is_told_and_the_number_gets_into_no_reason(
         LiftLockRequest { reason: "two\nlines".into(), ..to_lift("") },
         LiftLockRequest { reason: format!("for {NUMBER}"), ..to_lift("") },
         LiftLockRequest { reason: "for 0151 123-456-78".into(), ..to_lift("") },
+        LiftLockRequest { reason: "for ٠١٥١١٢٣٤٥٦٧٨".into(), ..to_lift("") },
     ] {
         assert_eq!(reason(&house.lift(request).await.unwrap_err()), "INVALID_FIELDS");
     }

@@ -12,6 +12,7 @@ use otter_domain::{
     ProviderReference, SpeaksOf, Verification,
 };
 use otter_evidence::Change;
+use otter_message::NoContent;
 use otter_provider::{Dispatch, Hold, Sender};
 use otter_store::Claimed;
 use otter_telemetry::AttemptOutcome;
@@ -176,8 +177,7 @@ impl Lane {
         let wish = learning::wish(verification, private, attempt.channel, self.worker.books.now());
         let content = setup.catalogue.render(&wish, code).map_err(|why| {
             warn!(verification_id = %verification.id, why = %why, "no message can be made for the attempt");
-            Failure::new(FailureClass::Unroutable, ErrorClass::ContentRejected)
-                .speaking_of(SpeaksOf::Template)
+            no_message(&why)
         })?;
         let token = token::mint(self.worker.keys.token(), verification.id, attempt.number, &self.name);
         let callback_url =
@@ -255,6 +255,19 @@ impl Lane {
         let now = self.worker.books.now();
         learning::learn(&self.worker.view, scopes, learnt, Witness::Answer, sent_at, now)
     }
+}
+
+/// What an attempt ends with for which no message can be made: another channel goes at once. A code that has too little
+/// life left for the vendor's template is our own deadline and no evidence.
+fn no_message(why: &NoContent) -> Failure {
+    let error = match why {
+        NoContent::TemplateOutlives { .. } => ErrorClass::Expired,
+        NoContent::UnknownTenant(_)
+        | NoContent::PaymentMissing(_)
+        | NoContent::PaymentUnsupported(_)
+        | NoContent::NoTemplate(_) => ErrorClass::ContentRejected,
+    };
+    Failure::new(FailureClass::Unroutable, error).speaking_of(SpeaksOf::Template)
 }
 
 /// Whether nothing was handed over, because it was too late or the lease was lost.

@@ -53,6 +53,9 @@ const fn both(
     CodeRow { codes, used: Used::Both, class, error, speaks_of, note }
 }
 
+/// In receipts they are mostly about one phone, and must shut no door for others.
+const NOBODY_KNOWS: &[Codes] = &[One(30008), One(30009), One(30046)];
+
 const ROWS: &[CodeRow] = &[
     // The person.
     both(
@@ -147,10 +150,11 @@ const ROWS: &[CodeRow] = &[
     both(
         Rejected,
         ContentRejected,
-        Sender,
-        &[One(30620), One(63026)],
-        "the text does not fit what the sender is registered for, or the sender counts as spam",
+        Template,
+        &[One(30620)],
+        "the text does not fit what the sender is registered for",
     ),
+    both(Rejected, ContentRejected, Sender, &[One(63026)], "the sender counts as spam"),
     both(
         Rejected,
         Auth,
@@ -163,14 +167,12 @@ const ROWS: &[CodeRow] = &[
         Unknown,
         Channel,
         &[
-            One(20001),
             One(20004),
             One(20007),
             One(20009),
             One(20409),
             One(20412),
             One(20413),
-            One(20422),
             One(20423),
             One(21200),
             One(21201),
@@ -394,10 +396,25 @@ const ROWS: &[CodeRow] = &[
         "it waited in Twilio's queue until its validity ended",
     ),
     both(
+        Rejected,
+        Unknown,
+        Template,
+        &[One(20001), One(20422)],
+        "a parameter of the request is not taken, which may be the text",
+    ),
+    both(
         Ambiguous,
         Unknown,
         Channel,
-        &[One(22001), One(30008), One(30009), One(30046), One(30410), One(63023)],
+        &[One(22001), One(30410), One(63023)],
         "Twilio does not know either; 30410 is a timeout behind it that it does not repeat, so as not to send twice",
     ),
+    CodeRow {
+        used: Used::Answer,
+        ..both(Ambiguous, Unknown, Channel, NOBODY_KNOWS, "Twilio does not know what became of it")
+    },
+    CodeRow {
+        used: Used::Receipt,
+        ..both(Ambiguous, Unknown, Person, NOBODY_KNOWS, "nobody knows why, often the phone or its network")
+    },
 ];
