@@ -65,7 +65,10 @@ mod tests {
         check(F::Unavailable, S::Channel, &[20500, 20504, 30021, 30500]);
         check(F::Rejected, S::Sender, &[21612]);
         check(F::Rejected, S::Template, &[30007]);
-        check(F::Ambiguous, S::Channel, &[30008, 30410]);
+        check(F::Ambiguous, S::Channel, &[30410]);
+        let of = |place| CODES.find(&30_008.into(), place).map(|failure| (failure.class, failure.speaks_of));
+        assert_eq!(of(Used::Answer), Some((F::Ambiguous, S::Channel)));
+        assert_eq!(of(Used::Receipt), Some((F::Ambiguous, S::Person)), "one phone shuts no door for others");
     }
 
     #[test]
