@@ -2,8 +2,8 @@
 
 use otter_decision::breaker::{Outcome, Witness};
 use otter_domain::{
-    Attempt, BreakerScope, Channel, Context, Failure, Moment, Private, ProviderName, Segment, VendorCode,
-    Verification,
+    Attempt, BreakerScope, Channel, Context, Failure, Locale, Moment, Private, ProviderName, Segment,
+    VendorCode, Verification,
 };
 use otter_evidence::Change;
 use otter_message::Wish;
@@ -44,30 +44,32 @@ pub(crate) fn wish<'a>(
     channel: Channel,
     now: Moment,
 ) -> Wish<'a> {
-    Wish {
-        tenant: &verification.tenant,
-        purpose: &verification.purpose,
-        channel,
-        locale: &private.locale,
-        country: verification.country,
-        context: &private.context,
-        remaining: now.until(verification.expires_at),
-    }
+    wish_in(verification, &private.locale, &private.context, channel, now)
 }
 
 /// The same when the private part is gone, so that good receipts on texts count like bad ones although most of them come
 /// after the code was typed in. Without what a payment was, a text about payments has no name any more.
 fn ended_wish(verification: &Verification, channel: Channel, now: Moment) -> Option<Wish<'_>> {
     let locale = &verification.acceptance.as_ref()?.locale;
-    Some(Wish {
+    Some(wish_in(verification, locale, &Context::None, channel, now))
+}
+
+fn wish_in<'a>(
+    verification: &'a Verification,
+    locale: &'a Locale,
+    context: &'a Context,
+    channel: Channel,
+    now: Moment,
+) -> Wish<'a> {
+    Wish {
         tenant: &verification.tenant,
         purpose: &verification.purpose,
         channel,
         locale,
         country: verification.country,
-        context: &Context::None,
+        context,
         remaining: now.until(verification.expires_at),
-    })
+    }
 }
 
 /// Lets breakers learn what became of a message that was sent at `sent_at`. What opened or closed is told to the log, and

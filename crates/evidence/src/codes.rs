@@ -9,7 +9,7 @@ use std::time::Duration;
 use otter_domain::{Moment, ProviderName, VendorCode};
 use otter_store::{Board, BoardEntry, Error, Store};
 
-/// How many different codes of one account are told apart in one process.
+/// How many different codes of one account are told apart in one process within an hour.
 const MOST: usize = 20;
 
 /// How often a code that goes on coming is posted again.

@@ -292,7 +292,7 @@ pub const UNLISTED_CODES: Metric = counter(
     "otter_provider_unlisted_codes_total",
     &["provider", "code"],
     2000,
-    "Answers and receipts with a vendor's code that stands in no table; past 20 codes an account's are `other`",
+    "Answers and receipts with a vendor's code that stands in no table; past 20 codes in an hour an account's are `other`",
 );
 /// Sends that run.
 pub const IN_FLIGHT: Metric = gauge(
